@@ -1,0 +1,124 @@
+//! Kinds: what a channel accepts, and what that becomes. The only place where channels differ.
+//!
+//! A kind is a small pure module with `accept(Inbound) -> Result<Accepted, Rejection>`.
+
+use std::fmt;
+
+mod echo;
+mod json;
+mod message;
+
+/// What a channel accepts and delivers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Texts with who said them and when; users are told of each other.
+    Message,
+    /// Any JSON value, as it is.
+    Json,
+    /// Each message goes back to its sender alone.
+    Echo,
+    /// No channel at all.
+    Off,
+}
+
+/// What a client gave a channel, before the kind has judged it.
+#[derive(Clone, Copy, Debug)]
+pub enum Inbound<'a> {
+    /// The `value` of a form.
+    Text(&'a str),
+    /// The `value` of a JSON body, as it stands there.
+    Json(&'a str),
+    /// A text message on a WebSocket.
+    Frame(&'a str),
+    /// A binary message on a WebSocket.
+    Binary(&'a [u8]),
+}
+
+/// What a kind made of an [`Inbound`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Accepted {
+    /// To be published to everyone on the channel, or sent to one client of it.
+    Publish {
+        /// What is published.
+        content: Content,
+        /// The client id that it is for, if it is a direct message.
+        to: Option<String>,
+        /// The idempotency key that came inside the message.
+        key: Option<String>,
+    },
+    /// The same message goes back to who sent it.
+    Echo,
+}
+
+/// The body of a publication.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// A text, delivered as `{"message":{…}}`.
+    Message(String),
+    /// Compact JSON, delivered as it is.
+    Json(String),
+}
+
+impl Content {
+    /// The text or the JSON.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Message(text) | Self::Json(text) => text,
+        }
+    }
+}
+
+/// Why a kind did not accept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rejection {
+    /// `field` is missing or wrong; the text says what it should be.
+    Field(&'static str, String),
+    /// The kind takes no posts over HTTP.
+    NotPostable,
+    /// A binary message on a channel of texts.
+    Binary,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field, what) => write!(f, "{field}: {what}"),
+            Self::NotPostable => f.write_str("this channel takes no posts"),
+            Self::Binary => f.write_str("a binary message on a channel of texts"),
+        }
+    }
+}
+
+impl Kind {
+    /// Judges `inbound`.
+    ///
+    /// # Errors
+    /// [`Rejection`], naming the field.
+    pub fn accept(self, inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
+        match self {
+            Self::Message => message::accept(inbound),
+            Self::Json => json::accept(inbound),
+            Self::Echo => echo::accept(inbound),
+            Self::Off => Err(Rejection::NotPostable),
+        }
+    }
+
+    /// Whether subscribers that do not say are told the users list.
+    pub const fn tells_users(self) -> bool {
+        matches!(self, Self::Message)
+    }
+
+    /// Whether the delivered object carries its id itself.
+    pub const fn carries_id(self) -> bool {
+        matches!(self, Self::Message)
+    }
+}
+
+/// `content` for everyone, with no key.
+const fn publish(content: Content) -> Accepted {
+    Accepted::Publish {
+        content,
+        to: None,
+        key: None,
+    }
+}

@@ -1,0 +1,27 @@
+//! The accepted, ordered, immutable result of publishing; and the report of what is missing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Position, Since};
+
+/// One thing that was said on a channel, in its place for good.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// Its place in the channel's order.
+    pub position: Position,
+    /// The client id of who published it; empty for a backend.
+    pub sender: Arc<str>,
+    /// The object that subscribers of the plain dialect get, as JSON.
+    pub plain: Bytes,
+}
+
+/// Publications that a subscriber asked for and that are not kept any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Gap {
+    /// What the subscriber had.
+    pub since: Since,
+    /// The first position that it gets instead.
+    pub next: Position,
+}

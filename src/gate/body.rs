@@ -1,0 +1,147 @@
+//! Bodies: form, multipart or JSON, read within limits of bytes and time.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart};
+use bytes::Bytes;
+use http::Request;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http_body_util::{BodyExt, Limited};
+use serde_json::value::RawValue;
+
+use super::request::Pairs;
+use super::{Failure, Gate};
+use crate::code::Problem;
+
+/// The fields of a request's body.
+#[derive(Debug)]
+pub(super) enum Fields {
+    /// Of a form: texts.
+    Form(Pairs),
+    /// Of a JSON object: each value as it stands there.
+    Json(BTreeMap<String, Box<RawValue>>),
+}
+
+impl Fields {
+    /// Reads the body of a request.
+    pub(super) async fn read(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
+        let time = gate.config.limits.body_seconds;
+        let read = Self::read_untimed(gate, parts, body);
+        tokio::time::timeout(time, read)
+            .await
+            .map_err(|_| Failure::new(Problem::Timeout, "the body did not arrive in time"))?
+    }
+
+    async fn read_untimed(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
+        let limit = gate.config.limits.body_bytes;
+        let announced = parts
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        if announced
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|length: usize| length > limit)
+        {
+            return Err(too_large("the body", limit));
+        }
+        if parts.headers.contains_key(CONTENT_ENCODING) {
+            let detail = "a body with a Content-Encoding is not taken";
+            return Err(Failure::new(Problem::UnsupportedMediaType, detail));
+        }
+        let bytes = Limited::new(body, limit).collect().await.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                too_large("the body", limit)
+            } else {
+                Failure::new(Problem::BadRequest, "the body ended before it was whole")
+            }
+        })?;
+        Self::parse(parts, bytes.to_bytes()).await
+    }
+
+    async fn parse(parts: &Parts, bytes: Bytes) -> Result<Self, Failure> {
+        let media_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| {
+            value
+                .to_str()
+                .unwrap_or("?")
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+        });
+        let is = |name: &str| media_type.eq_ignore_ascii_case(name);
+        if is("multipart/form-data") {
+            return Self::multipart(parts, bytes).await;
+        }
+        if is("application/json") {
+            let fields = serde_json::from_slice(&bytes)
+                .map_err(|error| Failure::field("body", &format!("not a JSON object: {error}")))?;
+            return Ok(Self::Json(fields));
+        }
+        if is("application/x-www-form-urlencoded") || (media_type.is_empty() && bytes.is_empty()) {
+            let text = std::str::from_utf8(&bytes)
+                .map_err(|_| Failure::field("body", "the form is not UTF-8"))?;
+            return Ok(Self::Form(Pairs::parse(text)?));
+        }
+        let detail = "Content-Type must be application/x-www-form-urlencoded, \
+                      multipart/form-data or application/json";
+        Err(Failure::new(Problem::UnsupportedMediaType, detail))
+    }
+
+    async fn multipart(parts: &Parts, bytes: Bytes) -> Result<Self, Failure> {
+        let mut request = Request::new(Body::from(bytes));
+        if let Some(value) = parts.headers.get(CONTENT_TYPE) {
+            request.headers_mut().insert(CONTENT_TYPE, value.clone());
+        }
+        let broken = |error: &dyn std::fmt::Display| {
+            Failure::field("body", &format!("not multipart/form-data: {error}"))
+        };
+        let mut multipart = Multipart::from_request(request, &())
+            .await
+            .map_err(|error| broken(&error))?;
+        let mut pairs = Pairs::default();
+        while let Some(field) = multipart
+            .next_field()
+            .await
+            .map_err(|error| broken(&error))?
+        {
+            let name = field.name().unwrap_or_default().to_owned();
+            let bytes = field.bytes().await.map_err(|error| broken(&error))?;
+            let text = String::from_utf8(bytes.into())
+                .map_err(|_| Failure::field(&name, "is not UTF-8"))?;
+            pairs.push(name, text);
+        }
+        Ok(Self::Form(pairs))
+    }
+
+    /// The text of a field; `None` where it is missing or `null`.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Form(pairs) => Ok(pairs.get(name).map(str::to_owned)),
+            Self::Json(fields) => {
+                let Some(raw) = fields.get(name) else {
+                    return Ok(None);
+                };
+                serde_json::from_str(raw.get())
+                    .map_err(|_| Failure::field(name, "must be a string"))
+            }
+        }
+    }
+
+    /// The values of a field that should be given once: all of them.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Form(pairs) => Ok(pairs.all(name).map(str::to_owned).collect()),
+            Self::Json(_) => Ok(self.text(name)?.into_iter().collect()),
+        }
+    }
+}
+
+/// 413, with the limit.
+pub(super) fn too_large(what: &str, limit: usize) -> Failure {
+    Failure::new(
+        Problem::TooLarge,
+        format!("{what} has a limit of {limit} bytes"),
+    )
+}

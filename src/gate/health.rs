@@ -1,0 +1,70 @@
+//! `/healthz`, `/readyz`, and the page that explains problems.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+
+use super::post::json;
+use super::{Failure, Gate};
+use crate::channel::json::string;
+use crate::code::{Close, Problem};
+use crate::dialect::plain::array;
+
+/// The process is alive.
+pub(super) async fn healthz() -> Response {
+    json(r#"{"status":"ok"}"#)
+}
+
+/// New clients may come; 503 while draining. What this build cannot serve is named.
+pub(super) async fn readyz(State(gate): State<Arc<Gate>>) -> Response {
+    if gate.drain.is_draining() {
+        return Failure::draining().into_response();
+    }
+    let unserved: Vec<_> = gate
+        .config
+        .unserved
+        .iter()
+        .map(|name| string(name))
+        .collect();
+    let unserved = array(unserved.iter().map(String::as_str));
+    json(format!(r#"{{"status":"ready","unserved":{unserved}}}"#))
+}
+
+/// What the `type` of a problem document points to.
+pub(super) async fn problems() -> Response {
+    let mut text = String::from("Problems: the code, its HTTP status, what it means.\n\n");
+    for problem in Problem::ALL {
+        let (status, code, title) = problem.wire();
+        text.push_str(&format!("{code:24} {status}  {title}\n"));
+    }
+    text.push_str("\nClose codes of WebSockets and streams.\n\n");
+    let closes = [
+        Close::GoingAway,
+        Close::ProtocolError,
+        Close::Unsupported,
+        Close::InvalidData,
+        Close::TooBig,
+        Close::TokenExpired,
+        Close::LoggedOut,
+        Close::Kicked,
+        Close::SlowConsumer,
+        Close::RateLimited,
+    ];
+    for (code, reason) in closes.map(Close::wire) {
+        text.push_str(&format!("{code}  {reason}\n"));
+    }
+    plain_text(text)
+}
+
+/// 200 with text for people.
+pub(super) fn plain_text(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::OK;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}

@@ -1,0 +1,62 @@
+//! `POST /logout`: ends the presence, the connections and the tokens of a client at once.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::Gate;
+use super::body::Fields;
+use super::identify::{Caller, unauthorized};
+use super::problem::Answer;
+use super::request::Pairs;
+use crate::code::Close;
+use crate::identity::ClientId;
+use crate::transport::ConnectionId;
+use crate::worker::Order;
+
+/// The verb.
+pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let query = Pairs::of_query(&parts)?;
+    let fields = Fields::read(&gate, &parts, body).await?;
+    let (client, until) = match gate.identify(&parts, &query, Some(&fields))? {
+        Caller::Client(claims) => {
+            let life = gate.config.tokens.seconds;
+            let until = claims.earlier_until_if_renewed(gate.clock.now(), life);
+            (claims.client.clone(), until.max(claims.expires_at))
+        }
+        Caller::ClientId(client) => (
+            client,
+            gate.clock.now().seconds() + crate::identity::MAX_LIFE_SECONDS,
+        ),
+        Caller::Backend(_) | Caller::Nobody => return Err(unauthorized()),
+    };
+    gate.end_tokens(&client, until).await;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+impl Gate {
+    /// Ends every token of `client` minted until now, its connections and its presence.
+    async fn end_tokens(&self, client: &ClientId, until: u64) {
+        let ended = self.live.end(client, self.clock.now(), until);
+        let connections = self.presence.logout(client, Instant::now());
+        self.close_all(&connections, Close::LoggedOut);
+        self.write_down(&ended).await;
+    }
+
+    /// Ends connections with `close`.
+    pub(super) fn close_all(&self, connections: &[ConnectionId], close: Close) {
+        for connection in connections {
+            self.hub
+                .workers()
+                .of(*connection)
+                .send(Order::Close(*connection, close));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The gate: the HTTP verbs, from request to hub and back.
+//!
+//! A verb takes its request apart ([`request`](self), `identify`), makes one call below, and puts
+//! the answer together; errors are problem documents. It decides nothing else. `router` has all
+//! routes on one page; a file a verb.
+
+mod body;
+mod health;
+mod history;
+mod idempotency;
+mod identify;
+mod login;
+mod logout;
+mod origin;
+mod peer;
+mod poll;
+mod post;
+mod problem;
+mod publish;
+mod request;
+mod router;
+mod stream;
+mod subscribe;
+mod users;
+mod welcome;
+mod ws;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+pub use idempotency::Idempotency;
+pub use problem::{Failure, problem_document};
+pub use router::router;
+pub use welcome::tries;
+pub use ws::TakeApart;
+
+use crate::channel::Policies;
+use crate::config::{Config, IpDisclosure};
+use crate::hub::Hub;
+use crate::identity::{ApiKeys, Ended, LiveTokens, Signer, TokenClock};
+use crate::presence::Presence;
+use crate::store::{EndedLog, EndedRecord};
+
+/// Who sent a request, as the listener saw it; put into each request by the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote {
+    /// The address that the client is known by: the peer's, or what a trusted proxy says.
+    pub address: IpAddr,
+    /// The request came through a proxy that is not trusted.
+    pub untrusted_proxy: bool,
+    /// The connection is encrypted.
+    pub tls: bool,
+}
+
+/// Everything the verbs speak to. Owner: the server; shared by all requests.
+#[derive(Debug)]
+pub struct Gate {
+    /// The configuration, checked.
+    pub config: Config,
+    /// Which channels there are.
+    pub policies: Policies,
+    /// Mints and verifies tokens.
+    pub signer: Signer,
+    /// Which tokens were ended.
+    pub live: LiveTokens,
+    /// Where ended tokens are written down; none without a data directory.
+    pub ended_log: Option<Arc<EndedLog>>,
+    /// The keys of backends.
+    pub api_keys: ApiKeys,
+    /// The time that tokens are judged by.
+    pub clock: TokenClock,
+    /// Who is there.
+    pub presence: Arc<Presence>,
+    /// The channels.
+    pub hub: Arc<Hub>,
+    /// Keys of posts that may be repeated.
+    pub idempotency: Idempotency,
+    /// Whether the node is going away, and what it still waits for.
+    pub drain: Drain,
+}
+
+/// The door that closes when the node goes away.
+#[derive(Debug, Default)]
+pub struct Drain {
+    draining: AtomicBool,
+    publishing: AtomicUsize,
+    done: Notify,
+}
+
+/// A publication under way: the node does not drain before it is finished.
+#[derive(Debug)]
+pub struct Underway<'a>(&'a Drain);
+
+impl Drain {
+    /// Whether the node is going away.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Begins a publication; `None` while draining.
+    pub fn begin(&self) -> Option<Underway<'_>> {
+        self.publishing.fetch_add(1, Ordering::AcqRel);
+        let underway = Underway(self);
+        (!self.is_draining()).then_some(underway)
+    }
+
+    /// Lets nothing more begin, and waits for what has.
+    pub async fn close(&self) {
+        self.draining.store(true, Ordering::Release);
+        loop {
+            let done = self.done.notified();
+            tokio::pin!(done);
+            done.as_mut().enable();
+            if self.publishing.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            done.await;
+        }
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if self.0.publishing.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.is_draining() {
+            self.0.done.notify_waiters();
+        }
+    }
+}
+
+impl Gate {
+    /// `address` as lists and messages show it: whole, cut, or not at all; wire.md section 5.
+    pub fn shown_ip(&self, address: IpAddr) -> Arc<str> {
+        match self.config.presence.ip {
+            IpDisclosure::Full => Arc::from(address.to_string()),
+            IpDisclosure::None => Arc::from(""),
+            IpDisclosure::Cut => Arc::from(cut(address)),
+        }
+    }
+
+    /// Writes down that tokens were ended, so that they stay so after a restart.
+    ///
+    /// Waits for the disk, on a thread of its own. A failure is logged: the tokens stay ended for
+    /// the life of this process.
+    pub async fn write_down(&self, ended: &Ended) {
+        let Some(log) = self.ended_log.clone() else {
+            return;
+        };
+        let client = ended.client.as_str().to_owned();
+        let record = EndedRecord {
+            client,
+            floor: ended.floor,
+            until: ended.until,
+        };
+        match tokio::task::spawn_blocking(move || log.append(&record)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "an ended token could not be written down"),
+            Err(error) => tracing::error!(%error, "writing down an ended token panicked"),
+        }
+    }
+}
+
+/// Private and loopback addresses in full, public ones as their /24 or /48.
+fn cut(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            let private = v4.is_private() || v4.is_loopback() || v4.is_link_local();
+            if private {
+                v4.to_string()
+            } else {
+                format!("{a}.{b}.{c}.0")
+            }
+        }
+        IpAddr::V6(v6) => {
+            let private = v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local();
+            let [a, b, c, ..] = v6.segments();
+            let cut = std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0);
+            if private {
+                v6.to_string()
+            } else {
+                cut.to_string()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_addresses_are_cut_and_private_ones_are_not() {
+        let cases = [
+            ("127.0.0.1", "127.0.0.1"),
+            ("10.1.2.3", "10.1.2.3"),
+            ("192.168.7.8", "192.168.7.8"),
+            ("8.8.4.4", "8.8.4.0"),
+            ("::1", "::1"),
+            ("fd00::1", "fd00::1"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::"),
+        ];
+        for (address, shown) in cases {
+            assert_eq!(cut(address.parse().unwrap()), shown);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_waits_for_what_is_under_way_and_lets_nothing_begin() {
+        let drain = Drain::default();
+        let underway = drain.begin().unwrap();
+        let close = drain.close();
+        tokio::pin!(close);
+        assert!(futures_util::poll!(close.as_mut()).is_pending());
+        assert!(drain.begin().is_none());
+        drop(underway);
+        close.await;
+    }
+}

@@ -1,0 +1,110 @@
+//! What a connection says, and what its end means: the upward half of a worker's connection.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::publish::{Post, Tried};
+use super::subscribe::Wanted;
+use super::{Failure, Gate};
+use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection};
+use crate::code::{Close, Problem};
+use crate::dialect::plain;
+use crate::identity::Claims;
+use crate::presence::{Leave, Visitor};
+use crate::transport::ConnectionId;
+use crate::worker::{Ending, Peer, Reaction, Said};
+
+/// The owner of a connection above the worker. Dropped with the connection.
+pub(super) struct ChannelPeer {
+    gate: Arc<Gate>,
+    channel: ChannelName,
+    policy: Arc<Policy>,
+    visitor: Visitor,
+    claims: Option<Arc<Claims>>,
+    connection: ConnectionId,
+    /// How the client leaves where it does not close the connection itself; none for one that was
+    /// never there.
+    leave: Option<Leave>,
+}
+
+impl ChannelPeer {
+    pub(super) fn new(
+        gate: &Arc<Gate>,
+        wanted: &Wanted,
+        connection: ConnectionId,
+        leave: Option<Leave>,
+    ) -> Self {
+        Self {
+            gate: Arc::clone(gate),
+            channel: wanted.channel.clone(),
+            policy: Arc::clone(&wanted.policy),
+            visitor: wanted.visitor.clone(),
+            claims: wanted.claims.clone(),
+            connection,
+            leave,
+        }
+    }
+
+    fn say(&self, inbound: Inbound<'_>) -> Result<Reaction, Failure> {
+        let (content, to, key) = match self.policy.kind.accept(inbound) {
+            Err(Rejection::Binary) => return Ok(Reaction::Close(Close::Unsupported)),
+            Err(rejection) => return Err(rejection.into()),
+            Ok(Accepted::Echo) => return Ok(Reaction::Echo),
+            Ok(Accepted::Publish { content, to, key }) => (content, to, key),
+        };
+        if self
+            .claims
+            .as_ref()
+            .is_some_and(|claims| !claims.may_write(&self.channel))
+        {
+            let detail = "the token does not allow to publish on this channel";
+            return Err(Failure::new(Problem::Forbidden, detail));
+        }
+        let post = self.post(content, to, key);
+        Ok(match self.gate.try_publish(&post)? {
+            Tried::Done => Reaction::Taken,
+            Tried::Busy => Reaction::Busy,
+        })
+    }
+
+    fn post(&self, content: Content, to: Option<String>, key: Option<String>) -> Post {
+        Post {
+            channel: self.channel.clone(),
+            policy: Arc::clone(&self.policy),
+            sender: Some(self.visitor.client.clone()),
+            ip: Arc::clone(&self.visitor.shown_ip),
+            content,
+            to,
+            key,
+        }
+    }
+}
+
+impl Peer for ChannelPeer {
+    fn heard(&mut self, said: Said<'_>) -> Reaction {
+        let inbound = match said {
+            Said::Text(text) => Inbound::Frame(text),
+            Said::Binary(bytes) => Inbound::Binary(bytes),
+        };
+        self.say(inbound)
+            .unwrap_or_else(|failure| Reaction::Tell(told(&failure)))
+    }
+
+    fn closed(self: Box<Self>, ending: Ending) {
+        let leave = match (self.leave, ending) {
+            (None, _) => return,
+            (Some(Leave::Dropped), Ending::Clean) => Leave::Clean,
+            (Some(leave), _) => leave,
+        };
+        let client = &self.visitor.client;
+        self.gate
+            .presence
+            .detach(client, self.connection, leave, Instant::now());
+    }
+}
+
+fn told(failure: &Failure) -> Bytes {
+    plain::error(failure.problem.code(), &failure.detail)
+}

@@ -1,0 +1,210 @@
+//! `GET /poll[/{channel}]`: a subscription that ends at its first delivery.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use tokio::time::Instant;
+
+use super::peer::ChannelPeer;
+use super::post::json;
+use super::problem::Answer;
+use super::request::Pairs;
+use super::subscribe::Wanted;
+use super::{Failure, Gate};
+use crate::channel::{Position, Since};
+use crate::hub::From;
+use crate::presence::{Leave, Opening};
+use crate::transport::ConnectionId;
+use crate::transport::{Transport, poll};
+use crate::worker::{Attach, Inlet, Item, Joined, Mark, Order, Outlet, Sink};
+
+/// Longest wait in seconds, and the one of who does not say: below what proxies allow.
+const MAX_WAIT: usize = 55;
+const WAIT: usize = 25;
+/// How long a worker may take to end a poll: a guard, not a measure.
+const END: Duration = Duration::from_secs(5);
+
+/// What a poll found when it came.
+enum Begun {
+    /// Something, or it was not to wait: how it began.
+    Answer(Opening),
+    /// Nothing: its worker has it, from this position on.
+    Waits(Position),
+}
+
+/// A poll that is under way.
+struct Polling {
+    wanted: Wanted,
+    wait: Duration,
+    connection: ConnectionId,
+    outlet: Arc<Outlet>,
+    /// It is on no list: nobody in particular asks.
+    is_nobody: bool,
+}
+
+/// The verb.
+pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
+    let (parts, _body) = request.into_parts();
+    let wanted = Wanted::of(&gate, &parts, Transport::Poll)?;
+    let query = Pairs::of_query(&parts)?;
+    let wait = query.number("wait", 0..=MAX_WAIT)?.unwrap_or(WAIT);
+    let polling = Polling {
+        is_nobody: wanted.claims.is_none(),
+        wait: Duration::from_secs(u64::try_from(wait).unwrap_or(0)),
+        connection: gate.hub.workers().allot().0,
+        outlet: Arc::default(),
+        wanted,
+    };
+    gate.connect_token(polling.wanted.claims.as_deref()).await;
+    let (begun, version) = polling.begin(&gate)?;
+    let text = match begun {
+        Begun::Answer(opening) => polling.answer_now(&gate, opening, version),
+        Begun::Waits(position) => polling.wait(&gate, position, version).await,
+    };
+    let mut response = json(text);
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+impl Polling {
+    /// Version and life of the users list that the client saw last.
+    const fn seen(&self) -> Option<(u64, u32)> {
+        match self.wanted.from {
+            From::Since(since) => since.users,
+            From::Now | From::Newest(_) => None,
+        }
+    }
+
+    /// Looks whether there is anything to answer; if not, hands the poll to its worker.
+    fn begin(&self, gate: &Arc<Gate>) -> Result<(Begun, (u64, u32)), Failure> {
+        let open = |mut opening: Opening| {
+            if let Some(earlier) = opening.superseded {
+                gate.hub.workers().of(earlier).send(Order::Finish(earlier));
+            }
+            if self.seen() == Some(opening.version) {
+                opening.users = None;
+            }
+            let version = opening.version;
+            let idle = opening.users.is_none() && opening.inbox.is_empty() && opening.dropped == 0;
+            let asked = matches!(self.wanted.from, From::Since(_)) && !self.wait.is_zero();
+            let waits = if idle && asked {
+                self.attach(gate, version.0)
+            } else {
+                None
+            };
+            (waits.map_or(Begun::Answer(opening), Begun::Waits), version)
+        };
+        if self.is_nobody {
+            let (users, version) = gate
+                .presence
+                .peek(&self.wanted.channel, self.wanted.encoding.users);
+            let (inbox, dropped, superseded) = (Vec::new(), 0, None);
+            return Ok(open(Opening {
+                users,
+                version,
+                inbox,
+                dropped,
+                superseded,
+            }));
+        }
+        let seat = Gate::seat(&self.wanted, self.connection);
+        let begun = gate
+            .presence
+            .attach(&self.wanted.visitor, seat, Instant::now(), open)?;
+        gate.close_if_ended(self.wanted.claims.as_deref(), self.connection);
+        Ok(begun)
+    }
+
+    /// Subscribes, unless there is something to answer already.
+    fn attach(&self, gate: &Arc<Gate>, users: u64) -> Option<Position> {
+        gate.with_channel(&self.wanted, self.connection, |key, source, start| {
+            if start.is_behind() || start.gap.is_some() {
+                return None;
+            }
+            let leave = (!self.is_nobody).then_some(Leave::Poll(self.wait));
+            let peer = ChannelPeer::new(gate, &self.wanted, self.connection, leave);
+            let attach = Attach {
+                id: self.connection,
+                sink: Sink::Body(Arc::clone(&self.outlet)),
+                encoding: self.wanted.encoding,
+                channel: key,
+                source,
+                offset: start.position.offset,
+                replay: false,
+                users,
+                first: Vec::new(),
+                expires: gate.expiry(self.wanted.claims.as_deref()),
+                peer: Box::new(peer),
+            };
+            gate.hub
+                .workers()
+                .of(self.connection)
+                .send(Order::Attach(Box::new(attach)));
+            Some(start.position)
+        })
+    }
+
+    /// Answers with what there is; the client is there until its next poll is due.
+    fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Vec<u8> {
+        let channel = gate.hub.channel(&self.wanted.channel, &self.wanted.policy);
+        let (start, kept) = channel.kept(self.wanted.from, usize::MAX);
+        let first = self.wanted.first(opening, &start);
+        let position = kept.last().map_or(start.position, |newest| newest.position);
+        let items: Vec<_> = kept.into_iter().map(Item::Publication).collect();
+        let joined = Joined::of_items(&items, self.wanted.encoding);
+        if !self.is_nobody {
+            let client = &self.wanted.visitor.client;
+            let leave = Leave::Poll(self.wait);
+            gate.presence
+                .detach(client, self.connection, leave, Instant::now());
+        }
+        let mut begin = 0;
+        let kept = joined.frames.iter().map(|frame| {
+            let message = joined.bytes.get(begin..frame.end).unwrap_or_default();
+            begin = frame.end;
+            message
+        });
+        let messages = first.iter().map(|message| &**message).chain(kept);
+        poll::answer(messages, &since(position, version))
+    }
+
+    /// Waits for the first delivery, or until the time is over.
+    async fn wait(&self, gate: &Gate, position: Position, version: (u64, u32)) -> Vec<u8> {
+        let worker = gate.hub.workers().of(self.connection).clone();
+        let inlet = Inlet::new(Arc::clone(&self.outlet), worker, self.connection);
+        let frames = match tokio::time::timeout(self.wait, inlet.ended()).await {
+            Ok(frames) => frames,
+            Err(_) => {
+                // What the worker was told before is still delivered.
+                inlet.finish();
+                tokio::time::timeout(END, inlet.ended())
+                    .await
+                    .unwrap_or_default()
+            }
+        };
+        let (mut position, mut version) = (position, version);
+        for (mark, _) in &frames {
+            match mark {
+                Mark::Offset(offset) => position.offset = *offset,
+                Mark::Users(users) => version.0 = *users,
+                Mark::Other => {}
+            }
+        }
+        let messages = frames.iter().map(|(_, message): &(Mark, Bytes)| &**message);
+        poll::answer(messages, &since(position, version))
+    }
+}
+
+fn since(position: Position, version: (u64, u32)) -> String {
+    Since {
+        position: Some(position),
+        users: Some(version),
+    }
+    .to_string()
+}

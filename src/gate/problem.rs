@@ -1,0 +1,135 @@
+//! Errors as problem documents. Source: RFC 9457; wire.md section 8.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use http::{HeaderValue, StatusCode};
+
+use crate::channel::json::string;
+use crate::channel::{NameError, Rejection};
+use crate::code::Problem;
+use crate::identity::TokenError;
+use crate::presence::{PresenceError, UnknownClient};
+
+/// A request that failed: which problem, and what exactly.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failure {
+    /// The row of the table.
+    pub problem: Problem,
+    /// One sentence for whoever reads it; never a token, never what was sent.
+    pub detail: String,
+    /// Seconds after which it may be tried again.
+    pub retry_after: Option<u64>,
+    /// The methods that the path does have.
+    pub allow: Option<&'static str>,
+}
+
+/// What a verb answers.
+pub(super) type Answer = Result<Response, Failure>;
+
+impl Failure {
+    /// `problem`, explained by `detail`.
+    pub fn new(problem: Problem, detail: impl Into<String>) -> Self {
+        let retry_after = match problem {
+            Problem::OverCapacity | Problem::Draining | Problem::RateLimited => Some(jittered()),
+            _ => None,
+        };
+        let allow = (problem == Problem::NotPostable).then_some("GET");
+        Self {
+            problem,
+            detail: detail.into(),
+            retry_after,
+            allow,
+        }
+    }
+
+    /// 400, naming the field.
+    pub fn field(field: &str, what: &str) -> Self {
+        Self::new(Problem::BadRequest, format!("{field}: {what}"))
+    }
+
+    /// 503 of a node that is going away.
+    pub fn draining() -> Self {
+        Self::new(
+            Problem::Draining,
+            "this node is going away; another one will answer",
+        )
+    }
+}
+
+/// 1 to 3 seconds, so that those who were refused together do not come back together.
+fn jittered() -> u64 {
+    1 + u64::from(getrandom::u32().unwrap_or(0) % 3)
+}
+
+/// The document itself, as JSON.
+pub fn problem_document(problem: Problem, detail: &str) -> String {
+    let (status, code, title) = problem.wire();
+    let (title, detail) = (string(title), string(detail));
+    format!(
+        r#"{{"type":"/problems#{code}","title":{title},"status":{status},"detail":{detail},"code":"{code}"}}"#
+    )
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let document = problem_document(self.problem, &self.detail);
+        let mut response = Response::new(Body::from(document));
+        let status = StatusCode::from_u16(self.problem.status());
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.problem == Problem::UpgradeRequired {
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
+        response
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        Self::new(Problem::BadChannel, error.to_string())
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        let problem = match &rejection {
+            Rejection::NotPostable => Problem::NotPostable,
+            Rejection::Field(..) | Rejection::Binary => Problem::BadRequest,
+        };
+        Self::new(problem, rejection.to_string())
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Malformed => Self::new(Problem::Unauthorized, "this is no token"),
+            TokenError::Invalid => Self::new(Problem::TokenInvalid, "the token is not one of ours"),
+            TokenError::Expired => Self::new(Problem::TokenExpired, "log in again for a new one"),
+        }
+    }
+}
+
+impl From<PresenceError> for Failure {
+    fn from(error: PresenceError) -> Self {
+        Self::new(Problem::OverCapacity, error.to_string())
+    }
+}
+
+impl From<UnknownClient> for Failure {
+    fn from(_: UnknownClient) -> Self {
+        Self::new(Problem::UnknownClient, "the client id is not present")
+    }
+}

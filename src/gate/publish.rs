@@ -1,0 +1,239 @@
+//! From something that was accepted to its place on the channel, for posts and sockets alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::idempotency::{Begin, Receipt};
+use super::{Failure, Gate};
+use crate::channel::{ChannelName, Content, Policy};
+use crate::code::Problem;
+use crate::dialect::plain::{Author, Draft};
+use crate::identity::ClientId;
+use crate::transport::ConnectionId;
+use crate::worker::{Order, Receipt as TellReceipt, Reservation};
+
+/// How long a post waits for room in the workers' queues.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A post that was accepted by its kind and whose sender may make it.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) channel: ChannelName,
+    pub(super) policy: Arc<Policy>,
+    /// `None` for a backend that names nobody.
+    pub(super) sender: Option<ClientId>,
+    pub(super) ip: Arc<str>,
+    pub(super) content: Content,
+    pub(super) to: Option<String>,
+    pub(super) key: Option<String>,
+}
+
+/// What became of a post that does not wait.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// It is published.
+    Done,
+    /// There is no room now, or another post under the same key is under way.
+    Busy,
+}
+
+impl Gate {
+    /// Publishes, waiting for room and for an earlier post under the same key.
+    ///
+    /// # Errors
+    /// [`Failure`]: draining, no room within a second, an unknown recipient, a reused key.
+    pub(super) async fn publish(&self, post: &Post) -> Result<Bytes, Failure> {
+        let Some(_underway) = self.drain.begin() else {
+            return Err(Failure::draining());
+        };
+        let ticket = loop {
+            match self.begin(post)? {
+                Begin::First(ticket) => break Some(ticket),
+                Begin::Repeated(receipt) => return Ok(post.answer(&receipt)),
+                Begin::Reused => return Err(reused()),
+                Begin::Wait(done) if post.key.is_some() => {
+                    let notified = done.notified();
+                    tokio::pin!(notified);
+                    notified.as_mut().enable();
+                    // It may have been done before we listened: look again soon in any case.
+                    let _ = tokio::time::timeout(Duration::from_millis(50), notified).await;
+                }
+                Begin::Wait(_) => break None,
+            }
+        };
+        let reserve = tokio::time::timeout(PATIENCE, self.hub.workers().reserve()).await;
+        let reservation = reserve.map_err(|_| {
+            Failure::new(
+                Problem::OverCapacity,
+                "the queue of the workers stayed full for a second",
+            )
+        })?;
+        let (receipt, answer) = self.deliver(post, reservation)?;
+        if let Some(ticket) = ticket {
+            ticket.finish(receipt);
+        }
+        Ok(answer)
+    }
+
+    /// Publishes if that needs no waiting.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub(super) fn try_publish(&self, post: &Post) -> Result<Tried, Failure> {
+        let Some(_underway) = self.drain.begin() else {
+            return Err(Failure::draining());
+        };
+        let Some(reservation) = self.hub.workers().try_reserve() else {
+            return Ok(Tried::Busy);
+        };
+        if post.key.is_none() {
+            self.deliver(post, reservation)?;
+            return Ok(Tried::Done);
+        }
+        match self.begin(post)? {
+            Begin::Wait(_) => Ok(Tried::Busy),
+            Begin::Reused => Err(reused()),
+            Begin::Repeated(_) => Ok(Tried::Done),
+            Begin::First(ticket) => {
+                ticket.finish(self.deliver(post, reservation)?.0);
+                Ok(Tried::Done)
+            }
+        }
+    }
+
+    fn begin(&self, post: &Post) -> Result<Begin, Failure> {
+        let Some(key) = &post.key else {
+            return Ok(Begin::Wait(Arc::default()));
+        };
+        if key.is_empty() || key.chars().count() > 128 {
+            return Err(Failure::field("key", "must have 1 to 128 characters"));
+        }
+        let scope = (post.sender.clone(), post.channel.clone());
+        let body = [
+            post.content.as_str(),
+            post.to.as_deref().unwrap_or_default(),
+        ];
+        Ok(self.idempotency.begin(scope, key, &body, Instant::now()))
+    }
+
+    /// Gives the post its place, or hands it to the one client that it is for.
+    fn deliver(
+        &self,
+        post: &Post,
+        reservation: Reservation<'_>,
+    ) -> Result<(Receipt, Bytes), Failure> {
+        let datetime = self.datetime();
+        let ip = Arc::clone(&post.ip);
+        let draft = Draft::new(&post.content, post.author(&datetime));
+        if let Some(to) = &post.to {
+            let json = draft.finish_without_id();
+            self.deliver_direct(post, to, json, reservation)?;
+            let receipt = Receipt {
+                position: None,
+                datetime,
+                ip,
+            };
+            let answer = post.answer(&receipt);
+            return Ok((receipt, answer));
+        }
+        let sender = Arc::from(post.sender_str());
+        let published =
+            self.hub
+                .publish((&post.channel, &post.policy), &sender, draft, reservation);
+        let receipt = Receipt {
+            position: Some(published.position),
+            datetime,
+            ip,
+        };
+        let answer = match post.content {
+            Content::Message(_) => published.plain.clone(),
+            Content::Json(_) => post.answer(&receipt),
+        };
+        Ok((receipt, answer))
+    }
+
+    fn deliver_direct(
+        &self,
+        post: &Post,
+        to: &str,
+        json: Bytes,
+        mut reservation: Reservation<'_>,
+    ) -> Result<(), Failure> {
+        let to = ClientId::parse(to).map_err(|error| Failure::field("to", &error.to_string()))?;
+        let (presence, channel) = (Arc::clone(&self.presence), post.channel.clone());
+        let back_to = to.clone();
+        let undelivered =
+            Box::new(move |json: Bytes| presence.undelivered(&back_to, &channel, json));
+        self.presence
+            .send_direct(&to, &post.channel, json, |connections, json| {
+                let receipt = Arc::new(TellReceipt::new(json.clone(), undelivered));
+                for (worker, connections) in by_worker(connections) {
+                    let receipt = Arc::clone(&receipt);
+                    reservation.send(worker, Order::Tell(connections, json.clone(), receipt));
+                }
+            })?;
+        Ok(())
+    }
+
+    /// Now, in RFC 3339 with microseconds and the offset of the configured time zone.
+    pub(super) fn datetime(&self) -> String {
+        let now = Timestamp::now().to_zoned(self.config.time_zone.clone());
+        now.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
+    }
+}
+
+fn by_worker(connections: Vec<ConnectionId>) -> Vec<(usize, Vec<ConnectionId>)> {
+    let mut apart: Vec<(usize, Vec<ConnectionId>)> = Vec::new();
+    for connection in connections {
+        let worker = connection.worker();
+        match apart.iter_mut().find(|(known, _)| *known == worker) {
+            Some((_, mine)) => mine.push(connection),
+            None => apart.push((worker, vec![connection])),
+        }
+    }
+    apart
+}
+
+fn reused() -> Failure {
+    Failure::new(
+        Problem::KeyReused,
+        "the key was used for another post in the last 5 minutes",
+    )
+}
+
+impl Post {
+    fn sender_str(&self) -> &str {
+        self.sender.as_ref().map_or("", ClientId::as_str)
+    }
+
+    fn author<'a>(&'a self, datetime: &'a str) -> Author<'a> {
+        Author {
+            client_id: self.sender_str(),
+            datetime,
+            ip: &self.ip,
+        }
+    }
+
+    /// The answer that goes with `receipt`.
+    fn answer(&self, receipt: &Receipt) -> Bytes {
+        let Receipt {
+            position,
+            datetime,
+            ip,
+        } = receipt;
+        let author = Author {
+            client_id: self.sender_str(),
+            datetime,
+            ip,
+        };
+        let draft = Draft::answer(&self.content, author);
+        match position {
+            Some(position) => draft.finish(*position),
+            None => draft.finish_without_id(),
+        }
+    }
+}

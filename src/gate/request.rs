@@ -1,0 +1,152 @@
+//! What a request names: its channel, its query, its headers.
+
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+use super::{Failure, Gate, Remote};
+use crate::channel::{ChannelName, Policy, Since};
+use crate::code::Problem;
+use crate::hub::From;
+use std::sync::Arc;
+
+/// Name and value pairs of a query or a form, decoded.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Reads `a=1&b=2`. Source: WHATWG URL section 5.1, but bytes that are not UTF-8 are refused.
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+        let mut pairs = Vec::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| Failure::field("field name", "is not UTF-8"))?;
+            let value = decode(value).ok_or_else(|| Failure::field(&name, "is not UTF-8"))?;
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    pub(super) fn of_query(parts: &Parts) -> Result<Self, Failure> {
+        Self::parse(parts.uri.query().unwrap_or_default())
+    }
+
+    /// The same without `client_id`: where only tokens count, an id means nothing.
+    pub(super) fn without_client_id(&self) -> Self {
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, _)| name != "client_id")
+                .cloned()
+                .collect(),
+        )
+    }
+
+    pub(super) fn push(&mut self, name: String, value: String) {
+        self.0.push((name, value));
+    }
+
+    /// The last value of that name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// All values of that name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A whole number within `range`, clamped to it.
+    pub(super) fn number(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<Option<usize>, Failure> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits {
+            return Err(Failure::field(name, "must be a whole number"));
+        }
+        // More digits than a number has are clamped as well.
+        let number = text.parse().unwrap_or(usize::MAX);
+        Ok(Some(number.clamp(*range.start(), *range.end())))
+    }
+
+    /// The value of `since`, or of `name`, as a position.
+    pub(super) fn since(&self, name: &str) -> Result<Option<Since>, Failure> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        parse_since(name, text).map(Some)
+    }
+
+    /// Whether a switch such as `ids=1` is on.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("1" | "true"))
+    }
+}
+
+pub(super) fn parse_since(name: &str, text: &str) -> Result<Since, Failure> {
+    Since::parse(text).map_err(|error| Failure::field(name, &error.to_string()))
+}
+
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+/// The channel that a path such as `/ws/chat/lobby` names behind its verb, with its rules.
+pub(super) fn channel_of(
+    gate: &Gate,
+    parts: &Parts,
+) -> Result<(ChannelName, Arc<Policy>), Failure> {
+    let path = parts.uri.path().get(1..).unwrap_or_default();
+    let (_verb, channel) = path.split_once('/').unwrap_or((path, ""));
+    let name = ChannelName::from_path(channel)?;
+    let policy = gate
+        .policies
+        .of(&name)
+        .ok_or_else(|| Failure::new(Problem::UnknownChannel, "there is no such channel here"))?;
+    Ok((name, Arc::clone(policy)))
+}
+
+/// Who sent the request.
+pub(super) fn remote_of(parts: &Parts) -> Remote {
+    let unknown = Remote {
+        address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        untrusted_proxy: true,
+        tls: false,
+    };
+    // Put there by the server for each request; without it nothing is taken for granted.
+    parts.extensions.get::<Remote>().copied().unwrap_or(unknown)
+}
+
+/// Where a stream begins: `Last-Event-ID`, else `since`, else `history`, else now.
+pub(super) fn from_of(parts: &Parts, query: &Pairs) -> Result<From, Failure> {
+    if let Some(header) = parts
+        .headers
+        .get("last-event-id")
+        .filter(|value| !value.is_empty())
+    {
+        let text = header
+            .to_str()
+            .map_err(|_| Failure::field("Last-Event-ID", "is no id"))?;
+        return Ok(From::Since(parse_since("Last-Event-ID", text)?));
+    }
+    if let Some(since) = query.since("since")? {
+        return Ok(From::Since(since));
+    }
+    let newest = query.number("history", 1..=1000)?;
+    Ok(newest.map_or(From::Now, From::Newest))
+}

@@ -1,0 +1,53 @@
+//! All routes on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+
+use super::problem::Failure;
+use super::{
+    Gate, health, history, login, logout, poll, post as posts, stream, users, welcome, ws,
+};
+use crate::code::Problem;
+
+/// The service that answers every request. A slash at the end is the same address.
+pub fn router(gate: Arc<Gate>) -> Router {
+    let mut router = Router::new();
+    router = both(router, "/login", || get(login::login).post(login::login));
+    router = both(router, "/logout", || post(logout::logout));
+    router = verb(router, "/post", || post(posts::post));
+    router = verb(router, "/ws", || get(ws::ws));
+    router = verb(router, "/sse", || get(stream::sse));
+    router = verb(router, "/stream", || get(stream::stream));
+    router = verb(router, "/poll", || get(poll::poll));
+    router = verb(router, "/users", || get(users::users));
+    router = verb(router, "/history", || get(history::history));
+    router = both(router, "/healthz", || get(health::healthz));
+    router = both(router, "/readyz", || get(health::readyz));
+    router = both(router, "/problems", || get(health::problems));
+    router
+        .route("/", get(welcome::welcome))
+        .fallback(async || Failure::new(Problem::NotFound, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Failure::new(
+                Problem::MethodNotAllowed,
+                "Allow names the methods of this path",
+            )
+        })
+        .with_state(gate)
+}
+
+type Routes = Router<Arc<Gate>>;
+
+/// A path with and without a slash at its end.
+fn both(router: Routes, path: &str, method: impl Fn() -> MethodRouter<Arc<Gate>>) -> Routes {
+    router
+        .route(path, method())
+        .route(&format!("{path}/"), method())
+}
+
+/// A verb of a channel: alone for the root, or with the channel's name behind it.
+fn verb(router: Routes, path: &str, method: impl Fn() -> MethodRouter<Arc<Gate>>) -> Routes {
+    both(router, path, &method).route(&format!("{path}/{{*channel}}"), method())
+}

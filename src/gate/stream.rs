@@ -1,0 +1,115 @@
+//! `GET /sse[/{channel}]` and `GET /stream[/{channel}]`: streams that are bodies of HTTP answers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body::Frame;
+
+use super::problem::Answer;
+use super::subscribe::Wanted;
+use super::{Failure, Gate};
+use crate::transport::{Transport, sse};
+use crate::worker::{GivenUp, Inlet, Outlet, Sink};
+
+/// What an `EventSource` is asked to wait before it comes back, in milliseconds, and how much more
+/// at most, so that a crowd does not come at once.
+const RETRY_MS: u64 = 1000;
+const RETRY_JITTER_MS: u64 = 2000;
+
+/// The verb `sse`.
+pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    let accepts_events = request
+        .headers()
+        .get_all(http::header::ACCEPT)
+        .iter()
+        .any(|value| {
+            value
+                .to_str()
+                .is_ok_and(|text| text.contains("text/event-stream"))
+        });
+    match open(&gate, request, Transport::Sse).await {
+        Ok(response) => response,
+        Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
+            // An EventSource gives up for good on anything but 200.
+            let text = sse::come_back(retry_ms());
+            respond(Body::from(text), "text/event-stream; charset=utf-8")
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// The verb `stream`.
+pub(super) async fn stream(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
+    open(&gate, request, Transport::Stream).await
+}
+
+async fn open(
+    gate: &Arc<Gate>,
+    request: Request,
+    transport: Transport,
+) -> Result<Response, Failure> {
+    let (parts, _body) = request.into_parts();
+    let wanted = Wanted::of(gate, &parts, transport)?;
+    let outlet = Arc::new(Outlet::default());
+    let opened = gate
+        .open(&wanted, |_| Sink::Body(Arc::clone(&outlet)))
+        .await?;
+    let worker = gate.hub.workers().of(opened.connection).clone();
+    let mut head = Vec::new();
+    let media_type = match transport {
+        Transport::Sse => {
+            sse::opening(&mut head, &opened.start.position.to_string(), retry_ms());
+            "text/event-stream; charset=utf-8"
+        }
+        Transport::Stream | Transport::Ws | Transport::Poll => "application/x-ndjson",
+    };
+    let inlet = Inlet::new(outlet, worker, opened.connection);
+    let head = (!head.is_empty()).then(|| Bytes::from(head));
+    Ok(respond(Body::new(StreamBody { head, inlet }), media_type))
+}
+
+fn respond(body: Body, media_type: &'static str) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would hold the stream back in its buffers.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    headers.insert(unbuffered, HeaderValue::from_static("no"));
+    response
+}
+
+fn retry_ms() -> u64 {
+    RETRY_MS + u64::from(getrandom::u32().unwrap_or(0)) % RETRY_JITTER_MS
+}
+
+/// The body of a stream: what its worker puts into the outlet, as it comes.
+struct StreamBody {
+    head: Option<Bytes>,
+    inlet: Inlet,
+}
+
+impl http_body::Body for StreamBody {
+    type Data = Bytes;
+    type Error = GivenUp;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, GivenUp>>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(Frame::data(head))));
+        }
+        self.inlet
+            .poll_piece(context)
+            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}

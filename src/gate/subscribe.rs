@@ -1,0 +1,214 @@
+//! What all streams have in common: who subscribes to what, from where, told how.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use tokio::time::Instant;
+
+use super::identify::Caller;
+use super::peer::ChannelPeer;
+use super::request::{Pairs, channel_of, from_of};
+use super::{Failure, Gate};
+use crate::channel::{ChannelName, Policy};
+use crate::code::{Close, Problem};
+use crate::dialect::{UsersMode, plain};
+use crate::hub::{Channel, From, Start};
+use crate::identity::Claims;
+use crate::presence::{Leave, Opening, Seat, Visitor};
+use crate::transport::ConnectionId;
+use crate::transport::Transport;
+use crate::worker::{Attach, ChannelKey, Encoding, Order, Sink, Source};
+
+/// A subscription that was asked for and is allowed.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) channel: ChannelName,
+    pub(super) policy: Arc<Policy>,
+    pub(super) visitor: Visitor,
+    pub(super) claims: Option<Arc<Claims>>,
+    pub(super) from: From,
+    pub(super) encoding: Encoding,
+    /// Whether what a client says wrongly on a silent kind is told (`?errors=1`).
+    pub(super) errors: bool,
+}
+
+/// A subscription that is open: its worker has it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) connection: ConnectionId,
+    pub(super) start: Start,
+}
+
+impl Wanted {
+    /// Reads a subscription out of a request; limits were judged, identity and fields are here.
+    pub(super) fn of(gate: &Gate, parts: &Parts, transport: Transport) -> Result<Self, Failure> {
+        if gate.drain.is_draining() {
+            return Err(Failure::draining());
+        }
+        let (channel, policy) = channel_of(gate, parts)?;
+        if gate.hub.workers().connections() >= gate.config.limits.connections {
+            let detail = "limits.connections are open on this node";
+            return Err(Failure::new(Problem::OverCapacity, detail));
+        }
+        let query = Pairs::of_query(parts)?;
+        let caller = gate.identify(parts, &Pairs::without_client_id(&query), None)?;
+        caller.check_read(&channel, &policy)?;
+        let visitor = gate.visitor(parts, &caller, &policy)?;
+        let claims = match caller {
+            Caller::Client(claims) => Some(claims),
+            Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
+        };
+        let from = from_of(parts, &query)?;
+        let ids = query.is_on("ids") && !policy.kind.carries_id();
+        let encoding = Encoding {
+            transport,
+            ids,
+            users: users_mode(&query, &policy)?,
+        };
+        let errors = query.is_on("errors");
+        Ok(Self {
+            channel,
+            policy,
+            visitor,
+            claims,
+            from,
+            encoding,
+            errors,
+        })
+    }
+
+    /// What comes first: the position, the users list, what waited in the inbox, a gap.
+    pub(super) fn first(&self, opening: Opening, start: &Start) -> Vec<Bytes> {
+        let mut first = Vec::new();
+        if self.encoding.ids && self.encoding.transport != Transport::Poll {
+            first.push(plain::since(start.position));
+        }
+        first.extend(opening.users);
+        first.extend(opening.inbox);
+        if opening.dropped > 0 {
+            first.push(plain::inbox_gap(&self.channel, opening.dropped));
+        }
+        first.extend(start.gap.map(|gap| plain::gap(&self.channel, &gap)));
+        first
+    }
+}
+
+fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
+    match query.get("users") {
+        None if policy.kind.tells_users() => Ok(UsersMode::List),
+        None => Ok(UsersMode::None),
+        Some(text) => UsersMode::parse(text)
+            .ok_or_else(|| Failure::field("users", "must be list, diff, count or none")),
+    }
+}
+
+impl Gate {
+    /// Opens a subscription whose bytes go to `sink`, which is made for the connection's id.
+    ///
+    /// Its client is present, its place in the order is fixed, and its worker has it: from now on
+    /// nothing that is published is missed, also while the head of the answer is on its way.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        wanted: &Wanted,
+        sink: impl FnOnce(ConnectionId) -> Sink,
+    ) -> Result<Opened, Failure> {
+        self.connect_token(wanted.claims.as_deref()).await;
+        let (connection, worker) = self.hub.workers().allot();
+        let seat = Self::seat(wanted, connection);
+        let sink = sink(connection);
+        let start = self
+            .presence
+            .attach(&wanted.visitor, seat, Instant::now(), |opening| {
+                let mut parts = Some((opening, sink));
+                self.with_channel(wanted, connection, |key, source, start| {
+                    let (opening, sink) = parts.take()?;
+                    let users = opening.version.0;
+                    let first = wanted.first(opening, &start);
+                    let attach = Attach {
+                        id: connection,
+                        sink,
+                        encoding: wanted.encoding,
+                        channel: key,
+                        source,
+                        offset: start.position.offset,
+                        replay: start.is_behind(),
+                        users,
+                        first,
+                        expires: self.expiry(wanted.claims.as_deref()),
+                        peer: Box::new(ChannelPeer::new(
+                            self,
+                            wanted,
+                            connection,
+                            Some(Leave::Dropped),
+                        )),
+                    };
+                    worker.send(Order::Attach(Box::new(attach)));
+                    Some(start)
+                })
+            })?;
+        self.close_if_ended(wanted.claims.as_deref(), connection);
+        let start = start.ok_or_else(|| Failure::new(Problem::Internal, "not attached"))?;
+        Ok(Opened { connection, start })
+    }
+
+    /// The place that `wanted` takes in presence.
+    pub(super) fn seat(wanted: &Wanted, connection: ConnectionId) -> Seat {
+        Seat {
+            connection,
+            channel: wanted.channel.clone(),
+            users: wanted.encoding.users,
+            is_poll: wanted.encoding.transport == Transport::Poll,
+        }
+    }
+
+    /// Subscribes `connection` to its channel if `attach` says so; the channel is opened if nobody
+    /// used it until now.
+    pub(super) fn with_channel<T>(
+        &self,
+        wanted: &Wanted,
+        connection: ConnectionId,
+        mut attach: impl FnMut(ChannelKey, Arc<dyn Source>, Start) -> Option<T>,
+    ) -> Option<T> {
+        loop {
+            let channel = self.hub.channel(&wanted.channel, &wanted.policy);
+            let source: Arc<dyn Source> = Arc::<Channel>::clone(&channel);
+            let subscribed = channel.subscribe(wanted.from, connection.worker(), |key, start| {
+                attach(key, Arc::clone(&source), start)
+            });
+            match subscribed {
+                Some(attached) => return attached,
+                // The sweep came between look-up and lock, and takes it out of the map now.
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// A token that connects ends those minted before it, and the connections they opened.
+    pub(super) async fn connect_token(&self, claims: Option<&Claims>) {
+        let Some(claims) = claims else { return };
+        let Some(ended) = self.live.connect(claims, self.clock.now()) else {
+            return;
+        };
+        let replaced = self.presence.replaced(&claims.client, ended.floor);
+        self.close_all(&replaced, Close::LoggedOut);
+        self.write_down(&ended).await;
+    }
+
+    /// A token may have been ended while its connection was on the way in.
+    pub(super) fn close_if_ended(&self, claims: Option<&Claims>, connection: ConnectionId) {
+        if claims.is_some_and(|claims| self.live.check(claims).is_err()) {
+            self.close_all(&[connection], Close::LoggedOut);
+        }
+    }
+
+    /// When the token of a connection expires.
+    pub(super) fn expiry(&self, claims: Option<&Claims>) -> Option<Instant> {
+        let left = claims?
+            .expires_at
+            .saturating_mul(1000)
+            .saturating_sub(self.clock.now().millis());
+        Some(Instant::now() + Duration::from_millis(left))
+    }
+}

@@ -1,0 +1,156 @@
+//! The hub: orders a channel's publications, keeps its recent history, hands each to the workers
+//! that have subscribers.
+//!
+//! A channel has one short lock. Under it, and only there, a publication gets its position, enters
+//! the recent history and the queues of the workers; under it too, a subscriber gets its start. So
+//! a subscription misses nothing and gets nothing twice, whatever happens at the same time.
+
+mod publish;
+mod recent;
+mod subscribe;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::time::Instant;
+
+pub use subscribe::{From, Start};
+
+use crate::channel::{ChannelName, Policy, Position};
+use crate::engine::Engine;
+use crate::worker::{ChannelKey, Workers};
+use recent::Recent;
+
+/// Least time that a channel which nobody uses is remembered: longer than the longest pause
+/// between two polls, so that a poller's position stays good.
+const REMEMBERED: Duration = Duration::from_secs(90);
+
+/// All channels of a node that are in use.
+///
+/// Writers: `channel` opens, `sweep` frees. Bound: a channel without subscribers and history is
+/// freed after its history's age, at least 90 s.
+#[derive(Debug)]
+pub struct Hub {
+    channels: DashMap<ChannelName, Arc<Channel>>,
+    workers: Arc<Workers>,
+    engine: Box<dyn Engine>,
+    next_key: AtomicU64,
+}
+
+/// One channel on this node.
+#[derive(Debug)]
+pub struct Channel {
+    key: ChannelKey,
+    name: ChannelName,
+    policy: Arc<Policy>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The position of the newest publication.
+    last: Position,
+    recent: Recent,
+    /// How many subscribers each worker has.
+    subscribers: Vec<u32>,
+    used_at: Instant,
+    /// No longer in the map: whoever still holds it must look again.
+    freed: bool,
+}
+
+impl Hub {
+    /// A hub without channels.
+    pub fn new(workers: Arc<Workers>, engine: Box<dyn Engine>) -> Self {
+        Self {
+            channels: DashMap::new(),
+            workers,
+            engine,
+            next_key: AtomicU64::new(0),
+        }
+    }
+
+    /// The workers that deliver for this hub.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The channel `name`, opened if nobody used it until now.
+    pub fn channel(&self, name: &ChannelName, policy: &Arc<Policy>) -> Arc<Channel> {
+        if let Some(channel) = self.find(name) {
+            return channel;
+        }
+        let entry = self.channels.entry(name.clone());
+        let open = || {
+            Arc::new(Channel {
+                key: ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed)),
+                name: name.clone(),
+                policy: Arc::clone(policy),
+                state: Mutex::new(State {
+                    last: self.engine.open(name),
+                    recent: Recent::new(policy.history),
+                    subscribers: vec![0; self.workers.count()],
+                    used_at: Instant::now(),
+                    freed: false,
+                }),
+            })
+        };
+        Arc::clone(entry.or_insert_with(open).value())
+    }
+
+    /// The channel `name`, if it is in use.
+    pub fn find(&self, name: &ChannelName) -> Option<Arc<Channel>> {
+        self.channels
+            .get(name)
+            .map(|channel| Arc::clone(channel.value()))
+    }
+
+    /// How many channels are in use.
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Whether no channel is in use.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Drops history that is too old, and channels that nobody uses any more.
+    pub fn sweep(&self, now: Instant) {
+        self.channels
+            .retain(|_, channel| !channel.free_if_unused(now));
+        self.channels.shrink_to_fit();
+    }
+}
+
+impl Channel {
+    /// Its name.
+    pub const fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    /// Its rules.
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is valid between any two statements: a panic elsewhere leaves it usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free_if_unused(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        state.recent.trim(now);
+        let used = !state.recent.is_empty() || state.subscribers.iter().any(|count| *count > 0);
+        let age = if state.last.offset == 0 {
+            Duration::ZERO
+        } else {
+            self.policy.history.age
+        };
+        let forgotten = now.saturating_duration_since(state.used_at) >= age.max(REMEMBERED);
+        state.freed = !used && forgotten;
+        state.freed
+    }
+}

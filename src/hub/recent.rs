@@ -1,0 +1,162 @@
+//! What is kept of a channel in memory: the newest messages, within bounds of count, age and bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::channel::{Bounds, Publication};
+
+/// The recent history of one channel, oldest first, offsets consecutive.
+///
+/// Bound: exactly that of the channel's policy.
+#[derive(Debug)]
+pub(super) struct Recent {
+    kept: VecDeque<(Instant, Arc<Publication>)>,
+    bytes: usize,
+    bounds: Bounds,
+}
+
+impl Recent {
+    pub(super) const fn new(bounds: Bounds) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            bytes: 0,
+            bounds,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Adds the newest publication.
+    pub(super) fn push(&mut self, publication: Arc<Publication>, now: Instant) {
+        self.bytes += publication.plain.len();
+        self.kept.push_back((now, publication));
+        self.trim(now);
+    }
+
+    /// Drops what is beyond the bounds.
+    pub(super) fn trim(&mut self, now: Instant) {
+        while let Some((at, oldest)) = self.kept.front() {
+            let within = self.kept.len() <= self.bounds.messages
+                && self.bytes <= self.bounds.bytes
+                && now.saturating_duration_since(*at) < self.bounds.age;
+            if within {
+                return;
+            }
+            self.bytes -= oldest.plain.len();
+            self.kept.pop_front();
+        }
+        self.kept.shrink_to(16);
+    }
+
+    /// The offset of the oldest that is kept.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.kept
+            .front()
+            .map(|(_, publication)| publication.position.offset)
+    }
+
+    /// What is kept after `offset`, oldest first.
+    pub(super) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Publication>> {
+        let first = self.first().unwrap_or(0);
+        let skip = usize::try_from((offset + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        self.kept
+            .iter()
+            .skip(skip)
+            .map(|(_, publication)| publication)
+    }
+
+    /// What is kept before `offset`, newest first.
+    pub(super) fn before(&self, offset: u64) -> impl Iterator<Item = &Arc<Publication>> {
+        let first = self.first().unwrap_or(0);
+        let take = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
+        let take = take.min(self.kept.len());
+        self.kept
+            .iter()
+            .take(take)
+            .rev()
+            .map(|(_, publication)| publication)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Epoch, Position};
+    use std::time::Duration;
+
+    fn recent(messages: usize, seconds: u64, bytes: usize) -> Recent {
+        Recent::new(Bounds {
+            messages,
+            age: Duration::from_secs(seconds),
+            bytes,
+        })
+    }
+
+    fn publication(offset: u64, len: usize) -> Arc<Publication> {
+        let position = Position {
+            epoch: Epoch::from_random(0),
+            offset,
+        };
+        Arc::new(Publication {
+            position,
+            sender: "".into(),
+            plain: vec![b'x'; len].into(),
+        })
+    }
+
+    fn after(recent: &Recent, offset: u64) -> Vec<u64> {
+        recent
+            .after(offset)
+            .map(|publication| publication.position.offset)
+            .collect()
+    }
+
+    #[test]
+    fn exactly_the_newest_within_each_bound_are_kept() {
+        let now = Instant::now();
+        let mut by_count = recent(3, 60, 1000);
+        let mut by_bytes = recent(100, 60, 10);
+        let mut by_age = recent(100, 10, 1000);
+        for offset in 1..=5 {
+            let at = now + Duration::from_secs(offset);
+            by_count.push(publication(offset, 1), at);
+            by_bytes.push(publication(offset, 5), at);
+            by_age.push(publication(offset, 1), at);
+        }
+        assert_eq!(after(&by_count, 0), [3, 4, 5]);
+        assert_eq!(after(&by_bytes, 0), [4, 5]);
+        by_age.trim(now + Duration::from_secs(13));
+        assert_eq!(after(&by_age, 0), [4, 5]);
+    }
+
+    #[test]
+    fn a_message_larger_than_the_bound_is_not_kept() {
+        let mut recent = recent(10, 60, 10);
+        recent.push(publication(1, 11), Instant::now());
+        assert!(recent.is_empty());
+        assert_eq!(recent.bytes, 0);
+    }
+
+    #[test]
+    fn ranges_go_both_ways() {
+        let mut recent = recent(4, 60, 1000);
+        for offset in 1..=6 {
+            recent.push(publication(offset, 1), Instant::now());
+        }
+        assert_eq!(after(&recent, 4), [5, 6]);
+        assert_eq!(after(&recent, 6), [0; 0]);
+        assert_eq!(after(&recent, 99), [0; 0]);
+        let before: Vec<_> = recent.before(5).map(|kept| kept.position.offset).collect();
+        assert_eq!(before, [4, 3]);
+        assert_eq!(recent.before(3).count(), 0);
+        assert_eq!(recent.before(99).count(), 4);
+    }
+}

@@ -1,0 +1,290 @@
+//! Subscribing and resuming: where a subscriber starts, and what it missed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Channel, State};
+use crate::channel::{DeliveryPolicy, Gap, Position, Publication, Since};
+use crate::dialect::plain;
+use crate::worker::{ChannelKey, Page, Source};
+
+/// Where a subscriber wants to begin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum From {
+    /// With what comes now.
+    Now,
+    /// After what it has.
+    Since(Since),
+    /// With the newest so many that are kept.
+    Newest(usize),
+}
+
+/// Where a subscriber does begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// What it is taken to have.
+    pub position: Position,
+    /// The newest publication there is.
+    pub last: Position,
+    /// What it asked for and cannot get.
+    pub gap: Option<Gap>,
+}
+
+impl Start {
+    /// Whether there is anything between the start and now.
+    pub const fn is_behind(&self) -> bool {
+        self.position.offset < self.last.offset
+    }
+}
+
+impl Channel {
+    /// Counts a subscriber of `worker` and hands its start to `attach`, in one step: what is
+    /// published after the start reaches the worker behind what `attach` sends there.
+    ///
+    /// `None` if the channel was just freed: look it up again. Waits: no. Locks: the channel's own.
+    pub fn subscribe<T>(
+        &self,
+        from: From,
+        worker: usize,
+        attach: impl FnOnce(ChannelKey, Start) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let mut state = self.state();
+        if state.freed {
+            return None;
+        }
+        let start = state.start(from);
+        state.used_at = Instant::now();
+        let attached = attach(self.key, start);
+        if attached.is_some()
+            && let Some(count) = state.subscribers.get_mut(worker)
+        {
+            *count += 1;
+        }
+        Some(attached)
+    }
+
+    /// Everything that is kept after `from`, and where that begins.
+    pub fn kept(&self, from: From, limit: usize) -> (Start, Vec<Arc<Publication>>) {
+        let mut state = self.state();
+        let start = state.start(from);
+        let kept = state
+            .recent
+            .after(start.position.offset)
+            .take(limit)
+            .cloned()
+            .collect();
+        (start, kept)
+    }
+
+    /// The newest that are kept before `before`, newest first, and whether there are more.
+    ///
+    /// A position of another epoch has nothing before it.
+    pub fn kept_before(&self, before: Position, limit: usize) -> (Vec<Arc<Publication>>, bool) {
+        let mut state = self.state();
+        state.recent.trim(Instant::now());
+        if before.epoch != state.last.epoch {
+            return (Vec::new(), false);
+        }
+        let mut kept: Vec<_> = state
+            .recent
+            .before(before.offset)
+            .take(limit + 1)
+            .cloned()
+            .collect();
+        drop(state);
+        let more = kept.len() > limit;
+        kept.truncate(limit);
+        (kept, more)
+    }
+}
+
+impl State {
+    fn start(&mut self, from: From) -> Start {
+        self.recent.trim(Instant::now());
+        let last = self.last;
+        // The position before the first that can be had: where nothing is kept, the newest one.
+        let first = self.recent.first().unwrap_or(last.offset + 1);
+        let before_first = Position {
+            epoch: last.epoch,
+            offset: first - 1,
+        };
+        let at = |offset| Position {
+            epoch: last.epoch,
+            offset,
+        };
+        let (position, gap) = match from {
+            From::Now => (last, None),
+            From::Newest(count) => {
+                let count = u64::try_from(count.min(self.recent.len())).unwrap_or(0);
+                (at(last.offset - count), None)
+            }
+            From::Since(Since { position: None, .. }) => (before_first, None),
+            From::Since(Since {
+                position: Some(since),
+                ..
+            }) => {
+                let known = since.epoch == last.epoch && since.offset <= last.offset;
+                if known && since.offset >= before_first.offset {
+                    (since, None)
+                } else {
+                    let since = Since {
+                        position: Some(since),
+                        users: None,
+                    };
+                    (
+                        before_first,
+                        Some(Gap {
+                            since,
+                            next: before_first.next(),
+                        }),
+                    )
+                }
+            }
+        };
+        Start {
+            position,
+            last,
+            gap,
+        }
+    }
+}
+
+impl Source for Channel {
+    fn page(&self, offset: u64, bytes: usize) -> Page {
+        let mut state = self.state();
+        let position = Position {
+            epoch: state.last.epoch,
+            offset,
+        };
+        let since = Since {
+            position: Some(position),
+            users: None,
+        };
+        let start = state.start(From::Since(since));
+        let mut publications = Vec::new();
+        let mut size = 0;
+        for publication in state.recent.after(start.position.offset) {
+            size += publication.plain.len() + 64;
+            if !publications.is_empty() && size > bytes {
+                break;
+            }
+            publications.push(Arc::clone(publication));
+        }
+        let reached = publications
+            .last()
+            .map_or(start.position, |newest| newest.position);
+        let caught_up = reached.offset >= state.last.offset;
+        drop(state);
+        let gap: Option<Bytes> = start.gap.map(|gap| plain::gap(&self.name, &gap));
+        Page {
+            gap,
+            publications,
+            caught_up,
+        }
+    }
+
+    fn delivery(&self) -> DeliveryPolicy {
+        self.policy.delivery
+    }
+
+    fn unsubscribe(&self, worker: usize) {
+        let mut state = self.state();
+        state.used_at = Instant::now();
+        if let Some(count) = state.subscribers.get_mut(worker) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Bounds, Epoch};
+    use crate::hub::recent::Recent;
+    use std::time::Duration;
+
+    const EPOCH: u64 = 5;
+
+    fn position(offset: u64) -> Position {
+        Position {
+            epoch: Epoch::from_random(EPOCH),
+            offset,
+        }
+    }
+
+    /// A channel of 10 publications of which the newest 4 are kept.
+    fn state() -> State {
+        let bounds = Bounds {
+            messages: 4,
+            age: Duration::from_mins(1),
+            bytes: 1000,
+        };
+        let mut recent = Recent::new(bounds);
+        for offset in 1..=10 {
+            let (position, plain) = (position(offset), Bytes::from_static(b"1"));
+            let publication = Publication {
+                position,
+                sender: "".into(),
+                plain,
+            };
+            recent.push(Arc::new(publication), Instant::now());
+        }
+        let (last, used_at) = (position(10), Instant::now());
+        State {
+            last,
+            recent,
+            subscribers: vec![0],
+            used_at,
+            freed: false,
+        }
+    }
+
+    fn since(text: &str) -> From {
+        From::Since(Since::parse(text).unwrap())
+    }
+
+    #[test]
+    fn a_start_inside_the_history_is_exact() {
+        for offset in 6..=10 {
+            let start = state().start(since(&position(offset).to_string()));
+            assert_eq!((start.position, start.gap), (position(offset), None));
+        }
+        assert_eq!(state().start(From::Now).position, position(10));
+        assert_eq!(state().start(From::Newest(3)).position, position(7));
+        assert_eq!(state().start(From::Newest(100)).position, position(6));
+        let all = state().start(since("0"));
+        assert_eq!((all.position, all.gap), (position(6), None));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_told_as_gap_from_the_first_that_is_kept() {
+        for text in [
+            position(5).to_string(),
+            position(11).to_string(),
+            "zz-7".to_owned(),
+        ] {
+            let start = state().start(since(&text));
+            assert_eq!(start.position, position(6), "{text}");
+            assert_eq!(start.gap.unwrap().next, position(7), "{text}");
+        }
+    }
+
+    #[test]
+    fn with_nothing_kept_the_gap_names_what_comes_next() {
+        let mut state = state();
+        let bounds = Bounds {
+            messages: 0,
+            age: Duration::ZERO,
+            bytes: 0,
+        };
+        state.recent = Recent::new(bounds);
+        let start = state.start(since(&position(3).to_string()));
+        assert_eq!(
+            (start.position, start.gap.unwrap().next),
+            (position(10), position(11))
+        );
+        assert_eq!(state.start(since(&position(10).to_string())).gap, None);
+    }
+}

@@ -1,0 +1,139 @@
+//! The command line: build, serve, drain.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use pushgate::command::ClientCommand;
+use pushgate::config::{self, Config, Flags};
+use pushgate::server::{Server, banner, start_logging};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A push gateway: log in, post, and everyone present receives.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the gateway; what happens when no command is given.
+    Serve(ServeArgs),
+    /// Check the configuration and say everything that is wrong with it.
+    CheckConfig(ServeArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+#[derive(Args, Debug)]
+struct ServeArgs {
+    /// The configuration file [default: config.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on [default: 0.0.0.0].
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<String>,
+    /// The port to listen on, 0 for any that is free [default: 8080].
+    #[arg(long)]
+    port: Option<u16>,
+    /// Where the signing key and the like are kept, made if missing [default: data].
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    fn load(self) -> Result<Config, ExitCode> {
+        let Self {
+            config,
+            bind,
+            port,
+            data_dir,
+        } = self;
+        let flags = Flags {
+            config,
+            bind,
+            port,
+            data_dir,
+        };
+        // A variable that is not UTF-8 is none of ours.
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        config::load(&flags, std::env::vars_os().filter_map(text)).map_err(|error| {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => args.load().map_or_else(|code| code, serve),
+        Command::CheckConfig(args) => args
+            .load()
+            .map_or_else(|code| code, |config| check(&config)),
+        Command::Client(command) => match command.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("pushgate: {error}");
+                ExitCode::from(error.exit_code())
+            }
+        },
+    }
+}
+
+fn check(config: &Config) -> ExitCode {
+    for warning in config.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    println!("the configuration is good");
+    ExitCode::SUCCESS
+}
+
+fn serve(config: Config) -> ExitCode {
+    start_logging(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve_until_told(config)),
+        Err(error) => Err(error.to_string()),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, then drains; a second signal ends at once.
+async fn serve_until_told(config: Config) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let tls = config.tls.is_some();
+    let server = Server::start(config)
+        .await
+        .map_err(|error| error.to_string())?;
+    print!("{}", banner(server.address(), tls));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining; a second signal ends at once");
+    tokio::select! {
+        () = server.drain() => {}
+        _ = terminate.recv() => return Err("ended before all connections were".to_owned()),
+        _ = interrupt.recv() => return Err("ended before all connections were".to_owned()),
+    }
+    Ok(())
+}

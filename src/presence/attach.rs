@@ -1,0 +1,141 @@
+//! Connections come and go.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::client::{Client, Held, State};
+use super::members::Members;
+use super::{Leave, Opening, Presence, PresenceError, Seat, Visitor};
+use crate::channel::ChannelName;
+use crate::identity::ClientId;
+use crate::transport::ConnectionId;
+
+impl Presence {
+    /// Attaches a connection: its client is present, and a member of the channel.
+    ///
+    /// `open` is called with what the connection starts with, while client and list are locked: no
+    /// push and no direct message comes between what it gets and what it does with it.
+    ///
+    /// # Errors
+    /// [`PresenceError`]; nothing was changed then.
+    pub fn attach<T>(
+        &self,
+        visitor: &Visitor,
+        seat: Seat,
+        now: Instant,
+        open: impl FnOnce(Opening) -> T,
+    ) -> Result<T, PresenceError> {
+        self.with_present(visitor, |client, state| {
+            let superseded = if seat.is_poll {
+                state.poll_on(&seat.channel)
+            } else {
+                None
+            };
+            let replaces = usize::from(superseded.is_some());
+            if state.connections.len() - replaces >= self.rules.connections_per_client {
+                // Somebody without a login who gets no connection is nobody.
+                self.settle(client, state, now);
+                return Err(PresenceError::TooManyConnections);
+            }
+            if !state.anonymous && state.membership(&ChannelName::root()).is_none() {
+                self.join(client, state, &ChannelName::root(), now);
+            }
+            if state.membership(&seat.channel).is_none() {
+                self.join(client, state, &seat.channel, now);
+            }
+            let joined = state
+                .membership(&seat.channel)
+                .map(|joined| Arc::clone(&joined.members));
+            let members = joined.expect("the channel was joined just above");
+            Ok(take_seat(
+                client,
+                state,
+                (visitor, seat),
+                &members,
+                |opening| {
+                    open(Opening {
+                        superseded,
+                        ..opening
+                    })
+                },
+            ))
+        })?
+    }
+
+    /// Detaches a connection; what that ends, ends now or when `leave` says.
+    pub fn detach(&self, client: &ClientId, connection: ConnectionId, leave: Leave, now: Instant) {
+        let Some(client) = self.find(client) else {
+            return;
+        };
+        let mut state = client.lock();
+        let mine = |held: &Held| held.seat.connection == connection;
+        let Some(index) = state.connections.iter().position(mine) else {
+            return;
+        };
+        let seat = state.connections.swap_remove(index).seat;
+        let channel = seat.channel;
+        if let Some(membership) = state.membership(&channel) {
+            membership.members.lock().unattend(seat.users);
+        }
+        let until = match leave {
+            // An anonymous client cannot come back as itself.
+            _ if state.anonymous => now,
+            Leave::Clean => now,
+            Leave::Dropped => now + self.rules.linger,
+            Leave::Poll(wait) => now + self.rules.linger + wait,
+        };
+        for name in [channel, ChannelName::root()] {
+            if state.holding(&name) == 0
+                && let Some(membership) = state.membership(&name)
+            {
+                membership.until = Some(until);
+            }
+        }
+        self.settle(&client, &mut state, now);
+    }
+}
+
+/// Counts the connection in, and opens it with what it starts with.
+fn take_seat<T>(
+    client: &Client,
+    state: &mut State,
+    (visitor, seat): (&Visitor, Seat),
+    members: &Members,
+    open: impl FnOnce(Opening) -> T,
+) -> T {
+    let inbox = state.inbox.as_mut().map(|inbox| inbox.take(&seat.channel));
+    let (inbox, dropped) = inbox.unwrap_or_default();
+    if state.inbox.as_ref().is_some_and(|inbox| inbox.is_empty()) {
+        state.inbox = None;
+    }
+    let users = seat.users;
+    state.connections.reserve_exact(1);
+    state.connections.push(Held {
+        seat,
+        token: visitor.token,
+        address: visitor.address,
+    });
+    let mut list = members.lock();
+    list.attend(users);
+    let version = (list.version(), members.life);
+    let users = members.first_message(&list, users, Some(&client.id));
+    open(Opening {
+        users,
+        version,
+        inbox,
+        dropped,
+        superseded: None,
+    })
+}
+
+impl State {
+    /// The poll that is open on `channel`.
+    fn poll_on(&self, channel: &ChannelName) -> Option<ConnectionId> {
+        let mine = |held: &&Held| held.seat.is_poll && held.seat.channel == *channel;
+        self.connections
+            .iter()
+            .find(mine)
+            .map(|held| held.seat.connection)
+    }
+}

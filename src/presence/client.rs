@@ -1,0 +1,118 @@
+//! One client: its connections, its memberships and its inbox.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::inbox::Inbox;
+use super::members::Members;
+use super::{Seat, Visitor};
+use crate::channel::ChannelName;
+use crate::dialect::plain;
+use crate::identity::ClientId;
+
+/// A client that is present, or an anonymous subscriber for the life of its connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// It is no longer in the map: whoever still holds it must look again.
+    pub(super) ended: bool,
+    pub(super) anonymous: bool,
+    /// Its entry in users lists.
+    pub(super) entry: Arc<str>,
+    /// Where its login came from: address and `Origin`.
+    pub(super) login: (IpAddr, Option<Arc<str>>),
+    pub(super) connections: Vec<Held>,
+    /// The root first, unless it is anonymous.
+    pub(super) memberships: Vec<Membership>,
+    pub(super) inbox: Option<Box<Inbox>>,
+    /// When the timer will look at it.
+    pub(super) planned: Option<Instant>,
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) seat: Seat,
+    pub(super) token: Option<u64>,
+    pub(super) address: IpAddr,
+}
+
+/// Presence on one channel.
+#[derive(Debug)]
+pub(super) struct Membership {
+    pub(super) members: Arc<Members>,
+    /// When it ends if no connection holds it by then.
+    pub(super) until: Option<Instant>,
+}
+
+impl Client {
+    pub(super) fn new(visitor: &Visitor) -> Self {
+        let state = State {
+            ended: false,
+            anonymous: visitor.token.is_none(),
+            entry: entry(visitor),
+            login: (visitor.address, visitor.origin.clone()),
+            connections: Vec::new(),
+            memberships: Vec::new(),
+            inbox: None,
+            planned: None,
+        };
+        Self {
+            id: visitor.client.clone(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is valid between any two statements: a panic elsewhere leaves it usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn entry(visitor: &Visitor) -> Arc<str> {
+    let name = visitor
+        .name
+        .as_ref()
+        .map(crate::identity::DisplayName::as_str);
+    Arc::from(plain::user(
+        visitor.client.as_str(),
+        &visitor.shown_ip,
+        name,
+    ))
+}
+
+impl State {
+    /// How many connections keep a membership of `channel`: on the root all of them do.
+    pub(super) fn holding(&self, channel: &ChannelName) -> usize {
+        if channel.is_root() {
+            return self.connections.len();
+        }
+        self.connections
+            .iter()
+            .filter(|held| held.seat.channel == *channel)
+            .count()
+    }
+
+    pub(super) fn membership(&mut self, channel: &ChannelName) -> Option<&mut Membership> {
+        self.memberships
+            .iter_mut()
+            .find(|membership| membership.members.name == *channel)
+    }
+
+    /// When the first membership ends that no connection holds.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        let free = |membership: &&Membership| self.holding(&membership.members.name) == 0;
+        self.memberships
+            .iter()
+            .filter(free)
+            .filter_map(|membership| membership.until)
+            .min()
+    }
+}

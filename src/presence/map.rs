@@ -1,0 +1,445 @@
+//! The map of clients, sharded by client id, and its one timer.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::client::{Client, Membership, State, entry};
+use super::members::{Freed, Members};
+use super::{List, PresenceError, Rules, Tell, Visitor};
+use crate::channel::ChannelName;
+use crate::dialect::{UsersMode, plain};
+use crate::identity::ClientId;
+use crate::transport::ConnectionId;
+use crate::wheel::Wheel;
+
+/// How fine the timer is.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Who is present on this node.
+///
+/// Writers: `login`, `attach`, `detach`, `touch`, `logout`, and the timer. Readers get rendered
+/// lists, never a guard. Bound: `limits.clients`; beyond it [`PresenceError::TooManyClients`].
+#[derive(Debug)]
+pub struct Presence {
+    pub(super) clients: DashMap<ClientId, Arc<Client>>,
+    channels: DashMap<ChannelName, Arc<Members>>,
+    root: Arc<Members>,
+    pub(super) rules: Rules,
+    pub(super) tell: Arc<dyn Tell>,
+    timer: Mutex<Timer>,
+    alarm: Notify,
+}
+
+#[derive(Debug)]
+struct Timer {
+    wheel: Wheel<Due>,
+    /// When whoever runs the timer will look again.
+    wakes_at: Option<Instant>,
+}
+
+/// What the timer looks after.
+#[derive(Clone, Debug)]
+enum Due {
+    /// A membership of the client may have run out.
+    Client(Arc<Client>),
+    /// Changes of this list were held back.
+    Flush(Arc<Members>),
+}
+
+impl Presence {
+    /// Nobody is present yet. Changes of lists are told to `tell`.
+    pub fn new(rules: Rules, tell: Arc<dyn Tell>, now: Instant) -> Self {
+        let timer = Timer {
+            wheel: Wheel::new(now, TICK),
+            wakes_at: None,
+        };
+        Self {
+            clients: DashMap::new(),
+            channels: DashMap::new(),
+            root: Arc::new(Members::new(ChannelName::root(), rules)),
+            rules,
+            tell,
+            timer: Mutex::new(timer),
+            alarm: Notify::new(),
+        }
+    }
+
+    /// How many clients are present, anonymous ones among them.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether nobody is present.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Makes a client present on the root channel, or renews its presence there.
+    ///
+    /// # Errors
+    /// [`PresenceError::TooManyClients`].
+    pub fn login(&self, visitor: &Visitor, now: Instant) -> Result<(), PresenceError> {
+        self.with_present(visitor, |client, state| {
+            state.entry = entry(visitor);
+            state.login = (visitor.address, visitor.origin.clone());
+            self.join(client, state, &ChannelName::root(), now);
+            self.keep(client, state, &ChannelName::root(), now);
+        })
+    }
+
+    /// A client with a token posted on `channel`: it is present again, or for longer.
+    ///
+    /// # Errors
+    /// [`PresenceError::TooManyClients`].
+    pub fn touch(
+        &self,
+        visitor: &Visitor,
+        channel: &ChannelName,
+        now: Instant,
+    ) -> Result<(), PresenceError> {
+        self.with_present(visitor, |client, state| {
+            if state.membership(&ChannelName::root()).is_none() {
+                self.join(client, state, &ChannelName::root(), now);
+            }
+            self.keep(client, state, channel, now);
+        })
+    }
+
+    /// A client that is present posted on `channel`; `false` if it is not.
+    pub fn refresh(&self, client: &ClientId, channel: &ChannelName, now: Instant) -> bool {
+        let Some(client) = self.find(client) else {
+            return false;
+        };
+        let mut state = client.lock();
+        if !state.ended {
+            self.keep(&client, &mut state, channel, now);
+        }
+        !state.ended
+    }
+
+    /// Ends a client's presence everywhere. Answers its connections, which are to be closed.
+    pub fn logout(&self, client: &ClientId, now: Instant) -> Vec<ConnectionId> {
+        let Some(client) = self.find(client) else {
+            return Vec::new();
+        };
+        let mut state = client.lock();
+        let connections = state
+            .connections
+            .iter()
+            .map(|held| held.seat.connection)
+            .collect();
+        self.end(&client, &mut state, now);
+        connections
+    }
+
+    /// Connections of `client` whose token comes before `floor`.
+    pub fn replaced(&self, client: &ClientId, floor: u64) -> Vec<ConnectionId> {
+        let Some(client) = self.find(client) else {
+            return Vec::new();
+        };
+        let state = client.lock();
+        let old = state
+            .connections
+            .iter()
+            .filter(|held| held.token.is_some_and(|t| t < floor));
+        old.map(|held| held.seat.connection).collect()
+    }
+
+    /// Whether a request from `address` may speak as `client` without a token: it comes from the
+    /// address of its login or of an open connection, and from the `Origin` of its login if from any
+    /// but our own. `None` if there is no such client.
+    pub fn may_speak(
+        &self,
+        client: &ClientId,
+        address: IpAddr,
+        origin: Option<&str>,
+    ) -> Option<bool> {
+        let client = self.find(client)?;
+        let state = client.lock();
+        if state.ended || state.anonymous {
+            return None;
+        }
+        let (login, login_origin) = &state.login;
+        let near =
+            *login == address || state.connections.iter().any(|held| held.address == address);
+        let same_page = origin.is_none_or(|origin| login_origin.as_deref() == Some(origin));
+        Some(near && same_page)
+    }
+
+    /// The users list of `channel` behind `after`, at most `limit` entries.
+    pub fn page(&self, channel: &ChannelName, after: Option<&ClientId>, limit: usize) -> List {
+        match self.members(channel) {
+            Some(members) => members.page(after, limit),
+            None => List {
+                entries: "[]".to_owned(),
+                count: 0,
+                version: 0,
+                life: 0,
+                partial: false,
+            },
+        }
+    }
+
+    /// The users list of `channel` for somebody who is on no list, with its version and life.
+    pub fn peek(&self, channel: &ChannelName, mode: UsersMode) -> (Option<Bytes>, (u64, u32)) {
+        let Some(members) = self.members(channel) else {
+            let empty = plain::users("[]", 0, 0, false);
+            return ((mode != UsersMode::None).then_some(empty), (0, 0));
+        };
+        let list = members.lock();
+        (
+            members.first_message(&list, mode, None),
+            (list.version(), members.life),
+        )
+    }
+
+    /// The users list of the root channel as a newcomer gets it.
+    pub fn first(&self, newcomer: &ClientId) -> List {
+        let state = self.root.lock();
+        self.root.first(&state, Some(newcomer))
+    }
+
+    pub(super) fn find(&self, client: &ClientId) -> Option<Arc<Client>> {
+        self.clients
+            .get(client)
+            .map(|found| Arc::clone(found.value()))
+    }
+
+    fn members(&self, channel: &ChannelName) -> Option<Arc<Members>> {
+        if channel.is_root() {
+            return Some(Arc::clone(&self.root));
+        }
+        self.channels
+            .get(channel)
+            .map(|members| Arc::clone(members.value()))
+    }
+
+    fn members_or_new(&self, channel: &ChannelName) -> Arc<Members> {
+        self.members(channel).unwrap_or_else(|| {
+            let new = || Arc::new(Members::new(channel.clone(), self.rules));
+            Arc::clone(
+                self.channels
+                    .entry(channel.clone())
+                    .or_insert_with(new)
+                    .value(),
+            )
+        })
+    }
+
+    /// Calls `act` with the client of `visitor`, put into the map if needed, and its locked state.
+    pub(super) fn with_present<T>(
+        &self,
+        visitor: &Visitor,
+        act: impl FnOnce(&Arc<Client>, &mut State) -> T,
+    ) -> Result<T, PresenceError> {
+        loop {
+            let client = self.find_or_new(visitor)?;
+            let mut state = client.lock();
+            if !state.ended {
+                return Ok(act(&client, &mut state));
+            }
+            // It ended between look-up and lock, and is taken out of the map now.
+            drop(state);
+            std::thread::yield_now();
+        }
+    }
+
+    fn find_or_new(&self, visitor: &Visitor) -> Result<Arc<Client>, PresenceError> {
+        if let Some(client) = self.find(&visitor.client) {
+            return Ok(client);
+        }
+        if self.clients.len() >= self.rules.clients {
+            return Err(PresenceError::TooManyClients);
+        }
+        Ok(match self.clients.entry(visitor.client.clone()) {
+            Entry::Occupied(entry) => Arc::clone(entry.get()),
+            Entry::Vacant(entry) => {
+                Arc::clone(entry.insert(Arc::new(Client::new(visitor))).value())
+            }
+        })
+    }
+
+    /// Makes a client a member of `channel`, or its entry there what it is now.
+    pub(super) fn join(
+        &self,
+        client: &Arc<Client>,
+        state: &mut State,
+        channel: &ChannelName,
+        now: Instant,
+    ) {
+        loop {
+            let (members, is_new) = match state.membership(channel) {
+                Some(membership) => (Arc::clone(&membership.members), false),
+                None => (self.members_or_new(channel), true),
+            };
+            match members.join(&client.id, &state.entry, &*self.tell, now) {
+                Err(Freed) => std::thread::yield_now(),
+                Ok(flush) => {
+                    if is_new {
+                        let membership = Membership {
+                            members: Arc::clone(&members),
+                            until: None,
+                        };
+                        state.memberships.reserve_exact(1);
+                        state.memberships.push(membership);
+                    }
+                    self.plan_flush(members, flush);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends one membership.
+    fn leave(&self, client: &Client, state: &mut State, channel: &ChannelName, now: Instant) {
+        let mine = |membership: &Membership| membership.members.name == *channel;
+        let Some(index) = state.memberships.iter().position(mine) else {
+            return;
+        };
+        let members = state.memberships.remove(index).members;
+        let flush = members.leave(&client.id, &*self.tell, now);
+        self.plan_flush(Arc::clone(&members), flush);
+        if !channel.is_root() {
+            self.channels.remove_if(channel, |_, found| {
+                Arc::ptr_eq(found, &members) && found.free_if_empty()
+            });
+        }
+    }
+
+    /// Lets the memberships of the root and of `channel` live for `presence.timeout` from now on
+    /// without a connection.
+    fn keep(&self, client: &Arc<Client>, state: &mut State, channel: &ChannelName, now: Instant) {
+        let until = Some(now + self.rules.timeout);
+        for membership in &mut state.memberships {
+            if membership.members.name.is_root() || membership.members.name == *channel {
+                membership.until = until;
+            }
+        }
+        self.plan(client, state, now);
+    }
+
+    /// Ends what has run out, and the client with its root membership.
+    pub(super) fn settle(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
+        let over: Vec<_> = state
+            .memberships
+            .iter()
+            .filter(|membership| membership.until.is_some_and(|until| until <= now))
+            .map(|membership| membership.members.name.clone())
+            .filter(|channel| state.holding(channel) == 0)
+            .collect();
+        for channel in over {
+            if channel.is_root() && !state.anonymous {
+                self.end(client, state, now);
+                return;
+            }
+            self.leave(client, state, &channel, now);
+        }
+        if state.memberships.is_empty() {
+            self.end(client, state, now);
+        } else {
+            self.plan(client, state, now);
+        }
+    }
+
+    /// Ends a client: every membership, its inbox, its place in the map.
+    pub(super) fn end(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
+        state.ended = true;
+        state.inbox = None;
+        for held in std::mem::take(&mut state.connections) {
+            if let Some(membership) = state.membership(&held.seat.channel) {
+                membership.members.lock().unattend(held.seat.users);
+            }
+        }
+        let channels: Vec<_> = state
+            .memberships
+            .iter()
+            .map(|membership| membership.members.name.clone())
+            .collect();
+        for channel in channels {
+            self.leave(client, state, &channel, now);
+        }
+        self.clients
+            .remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
+        if self.clients.is_empty() {
+            // The memory of a crowd goes with it.
+            self.clients.shrink_to_fit();
+        }
+    }
+
+    /// Has the timer look at a client when its next membership may run out.
+    pub(super) fn plan(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
+        let Some(end) = state.next_end() else { return };
+        if state
+            .planned
+            .is_none_or(|planned| end < planned || planned <= now)
+        {
+            state.planned = Some(end);
+            self.add(end, Due::Client(Arc::clone(client)));
+        }
+    }
+
+    fn plan_flush(&self, members: Arc<Members>, at: Option<Instant>) {
+        if let Some(at) = at {
+            self.add(at, Due::Flush(members));
+        }
+    }
+
+    fn add(&self, at: Instant, due: Due) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.wheel.add(at, due);
+        let sooner = timer.wakes_at.is_none_or(|wakes_at| at < wakes_at);
+        if sooner {
+            timer.wakes_at = Some(at);
+        }
+        drop(timer);
+        if sooner {
+            self.alarm.notify_one();
+        }
+    }
+
+    /// Does what is due at `now`; answers when to look again.
+    fn tick(&self, now: Instant) -> Option<Instant> {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = timer.wheel.expired(now);
+        drop(timer);
+        for due in due {
+            match due {
+                Due::Client(client) => {
+                    let mut state = client.lock();
+                    if !state.ended {
+                        // A later entry may be on the wheel too; it will find nothing to do.
+                        state.planned = None;
+                        self.settle(&client, &mut state, now);
+                    }
+                }
+                Due::Flush(members) => {
+                    let flush = members.flush(&*self.tell, now);
+                    self.plan_flush(members, flush);
+                }
+            }
+        }
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.wakes_at = timer.wheel.until_next(now).map(|wait| now + wait);
+        timer.wakes_at
+    }
+
+    /// Runs the timer for ever: the one task that ends presences and flushes lists. Cancel safe.
+    pub async fn run_timer(&self) {
+        loop {
+            match self.tick(Instant::now()) {
+                None => self.alarm.notified().await,
+                Some(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = self.alarm.notified() => {}
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Who is on one channel, and how changes of that are told: lists, differences or counts.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Rules, Tell};
+use crate::channel::ChannelName;
+use crate::channel::json::string;
+use crate::dialect::{UsersMode, UsersTold, plain};
+use crate::identity::ClientId;
+
+/// How often counts are told while there are more present than differences are told of.
+const COUNT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The members of one channel.
+///
+/// Writers: presence, as clients join and leave. Readers get rendered lists. Bound: one entry a
+/// client present; a change that was not told yet is kept for `presence.coalesce` at most.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) name: ChannelName,
+    /// Tells this life of the list from others of the same channel.
+    pub(super) life: u32,
+    rules: Rules,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// The rendered entry of everyone present, in the order of client ids.
+    present: BTreeMap<ClientId, Arc<str>>,
+    version: u64,
+    level: Level,
+    /// Who changed since the last push, and the entry that was told then.
+    changed: BTreeMap<ClientId, Option<Arc<str>>>,
+    /// Whether anything changed at all; at [`Level::Count`] nobody notes who.
+    dirty: bool,
+    /// How many connections there are of each mode.
+    lists: u32,
+    diffs: u32,
+    counts: u32,
+    told_at: Option<Instant>,
+    /// A flush is on the timer.
+    planned: bool,
+    pub(super) freed: bool,
+}
+
+/// How much can be told at this size.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Level {
+    /// Up to `max_list`: whole lists.
+    Whole,
+    /// Up to `max_diff`: differences.
+    Diff,
+    /// Beyond: counts.
+    Count,
+}
+
+/// A users list as a newcomer, a login or `/users` gets it.
+#[derive(Debug)]
+pub struct List {
+    /// The entries as a JSON array.
+    pub entries: String,
+    /// How many are present, listed or not.
+    pub count: usize,
+    /// The version of the list.
+    pub version: u64,
+    /// Which life of the list the version counts in.
+    pub life: u32,
+    /// Whether more are present than are listed.
+    pub partial: bool,
+}
+
+impl List {
+    /// The message that brings the list.
+    pub fn message(&self) -> Bytes {
+        plain::users(&self.entries, self.count, self.version, self.partial)
+    }
+}
+
+impl Members {
+    pub(super) fn new(name: ChannelName, rules: Rules) -> Self {
+        let life = getrandom::u32().unwrap_or(0);
+        let state = State {
+            present: BTreeMap::new(),
+            version: 0,
+            level: Level::Whole,
+            changed: BTreeMap::new(),
+            dirty: false,
+            lists: 0,
+            diffs: 0,
+            counts: 0,
+            told_at: None,
+            planned: false,
+            freed: false,
+        };
+        Self {
+            name,
+            life,
+            rules,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is valid between any two statements: a panic elsewhere leaves it usable.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds or renews an entry. `Some` asks for a flush at that time; the error, that the list was
+    /// freed and must be looked up again.
+    pub(super) fn join(
+        &self,
+        client: &ClientId,
+        entry: &Arc<str>,
+        tell: &dyn Tell,
+        now: Instant,
+    ) -> Result<Option<Instant>, Freed> {
+        let mut state = self.lock();
+        if state.freed {
+            return Err(Freed);
+        }
+        let before = state.present.insert(client.clone(), Arc::clone(entry));
+        if before.as_ref() == Some(entry) {
+            return Ok(None);
+        }
+        state.note(client, before);
+        Ok(self.tell_or_plan(&mut state, tell, now))
+    }
+
+    /// Takes an entry out.
+    pub(super) fn leave(
+        &self,
+        client: &ClientId,
+        tell: &dyn Tell,
+        now: Instant,
+    ) -> Option<Instant> {
+        let mut state = self.lock();
+        let before = state.present.remove(client)?;
+        state.note(client, Some(before));
+        self.tell_or_plan(&mut state, tell, now)
+    }
+
+    /// Tells what was held back. Called by the timer.
+    pub(super) fn flush(&self, tell: &dyn Tell, now: Instant) -> Option<Instant> {
+        let mut state = self.lock();
+        state.planned = false;
+        self.tell_or_plan(&mut state, tell, now)
+    }
+
+    /// The first change goes out at once, further ones together once the pause is over.
+    fn tell_or_plan(&self, state: &mut State, tell: &dyn Tell, now: Instant) -> Option<Instant> {
+        if !state.dirty {
+            return None;
+        }
+        let counting = state.level == Level::Count && state.level_now(&self.rules) == Level::Count;
+        let pause = if counting {
+            COUNT_PAUSE
+        } else {
+            self.rules.coalesce
+        };
+        match state.told_at.map(|at| at + pause) {
+            Some(next) if next > now => {
+                let plan = !std::mem::replace(&mut state.planned, true);
+                plan.then_some(next)
+            }
+            _ => {
+                if let Some(told) = state.take_told(&self.rules) {
+                    state.told_at = Some(now);
+                    tell.tell(&self.name, &Arc::new(told));
+                }
+                None
+            }
+        }
+    }
+
+    /// What somebody who is new to the list gets: all, or itself and the first `max_list`.
+    pub(super) fn first(&self, state: &State, newcomer: Option<&ClientId>) -> List {
+        let count = state.present.len();
+        let partial = count > self.rules.max_list;
+        let own = newcomer
+            .filter(|_| partial)
+            .and_then(|own| state.present.get_key_value(own));
+        let others = state.present.iter().take(self.rules.max_list);
+        let others = others.filter(|(client, _)| own.is_none_or(|(own, _)| own != *client));
+        let entries = own.into_iter().chain(others).map(|(_, entry)| &**entry);
+        let entries = plain::array(entries);
+        List {
+            entries,
+            count,
+            version: state.version,
+            life: self.life,
+            partial,
+        }
+    }
+
+    /// The first message for a connection that is told in this way.
+    pub(super) fn first_message(
+        &self,
+        state: &State,
+        mode: UsersMode,
+        newcomer: Option<&ClientId>,
+    ) -> Option<Bytes> {
+        match mode {
+            UsersMode::None => None,
+            UsersMode::Count => Some(plain::users_count(state.present.len())),
+            UsersMode::List | UsersMode::Diff => Some(self.first(state, newcomer).message()),
+        }
+    }
+
+    /// At most `limit` entries behind `after`, for paging.
+    pub(super) fn page(&self, after: Option<&ClientId>, limit: usize) -> List {
+        let state = self.lock();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = state.present.range::<ClientId, _>((from, Bound::Unbounded));
+        let entries = plain::array(range.take(limit).map(|(_, entry)| &**entry));
+        let (count, version) = (state.present.len(), state.version);
+        List {
+            entries,
+            count,
+            version,
+            life: self.life,
+            partial: false,
+        }
+    }
+
+    /// Marks the list as freed if nobody is on it.
+    pub(super) fn free_if_empty(&self) -> bool {
+        let mut state = self.lock();
+        state.freed = state.present.is_empty();
+        state.freed
+    }
+}
+
+/// The list was freed between look-up and use.
+#[derive(Debug)]
+pub(super) struct Freed;
+
+impl State {
+    /// Counts a connection that is told in this way.
+    pub(super) const fn attend(&mut self, mode: UsersMode) {
+        match mode {
+            UsersMode::List => self.lists += 1,
+            UsersMode::Diff => self.diffs += 1,
+            UsersMode::Count => self.counts += 1,
+            UsersMode::None => {}
+        }
+    }
+
+    /// Takes a connection out of the count.
+    pub(super) const fn unattend(&mut self, mode: UsersMode) {
+        match mode {
+            UsersMode::List => self.lists = self.lists.saturating_sub(1),
+            UsersMode::Diff => self.diffs = self.diffs.saturating_sub(1),
+            UsersMode::Count => self.counts = self.counts.saturating_sub(1),
+            UsersMode::None => {}
+        }
+    }
+
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn note(&mut self, client: &ClientId, before: Option<Arc<str>>) {
+        self.dirty = true;
+        if self.level != Level::Count {
+            self.changed.entry(client.clone()).or_insert(before);
+        }
+    }
+
+    /// The level that the present count asks for, with the way down taken below 90 % of a bound.
+    fn level_now(&self, rules: &Rules) -> Level {
+        let count = self.present.len();
+        let reaches = |bound: usize, was: bool| {
+            if was {
+                count.saturating_mul(10) >= bound.saturating_mul(9)
+            } else {
+                count > bound
+            }
+        };
+        if reaches(rules.max_diff, self.level == Level::Count) {
+            Level::Count
+        } else if reaches(rules.max_list, self.level > Level::Whole) {
+            Level::Diff
+        } else {
+            Level::Whole
+        }
+    }
+
+    /// What is to be told now; `None` if all changes since the last push cancelled out.
+    fn take_told(&mut self, rules: &Rules) -> Option<UsersTold> {
+        let level = self.level_now(rules);
+        let before = std::mem::replace(&mut self.level, level);
+        let changed = std::mem::take(&mut self.changed);
+        self.dirty = false;
+        if level == Level::Count || before == Level::Count {
+            self.version += 1;
+            return Some(if level == Level::Count {
+                self.told_count()
+            } else {
+                self.told_list(rules, true)
+            });
+        }
+        let differs =
+            |client: &ClientId, old: &Option<Arc<str>>| self.present.get(client) != old.as_ref();
+        if !changed.iter().any(|(client, old)| differs(client, old)) {
+            return None;
+        }
+        self.version += 1;
+        if level < before {
+            return Some(self.told_list(rules, true));
+        }
+        let diff = self.diff(&changed);
+        Some(match level {
+            Level::Whole => UsersTold {
+                diff,
+                ..self.told_list(rules, false)
+            },
+            Level::Diff | Level::Count => UsersTold {
+                version: self.version,
+                list: diff.clone(),
+                diff,
+                count: self.count(),
+            },
+        })
+    }
+
+    /// The list as far as it may be told at once; with `to_all`, those of differences begin anew with it.
+    fn told_list(&self, rules: &Rules, to_all: bool) -> UsersTold {
+        let partial = self.present.len() > rules.max_list;
+        let wanted = self.lists > 0 || (to_all && self.diffs > 0);
+        let list = wanted.then(|| {
+            let entries = plain::array(self.present.values().take(rules.max_list).map(|e| &**e));
+            plain::users(&entries, self.present.len(), self.version, partial)
+        });
+        let diff = if to_all { list.clone() } else { None };
+        UsersTold {
+            version: self.version,
+            list,
+            diff,
+            count: self.count(),
+        }
+    }
+
+    fn told_count(&self) -> UsersTold {
+        let count = plain::users_count(self.present.len());
+        let (list, diff) = (Some(count.clone()), Some(count.clone()));
+        UsersTold {
+            version: self.version,
+            list,
+            diff,
+            count: Some(count),
+        }
+    }
+
+    fn count(&self) -> Option<Bytes> {
+        (self.counts > 0).then(|| plain::users_count(self.present.len()))
+    }
+
+    fn diff(&self, changed: &BTreeMap<ClientId, Option<Arc<str>>>) -> Option<Bytes> {
+        let told = self.diffs > 0 || (self.level != Level::Whole && self.lists > 0);
+        told.then(|| {
+            let joined = changed.iter().filter_map(|(client, old)| {
+                self.present
+                    .get(client)
+                    .filter(|new| Some(*new) != old.as_ref())
+            });
+            let joined = plain::array(joined.map(|entry| &**entry));
+            let gone = |(client, old): &(&ClientId, &Option<Arc<str>>)| {
+                old.is_some() && !self.present.contains_key(*client)
+            };
+            let left: Vec<_> = changed
+                .iter()
+                .filter(gone)
+                .map(|(c, _)| string(c.as_str()))
+                .collect();
+            let left = plain::array(left.iter().map(String::as_str));
+            plain::users_diff(&joined, &left, self.present.len(), self.version)
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Presence: who is here, since when, until when.
+//!
+//! A client is present on the root channel from login until it logs out, closes its last connection,
+//! or lets its time run out; on any other channel while it is subscribed there. Both are one
+//! mechanism: a *membership* that is held by connections or, without one, until a time.
+//!
+//! - [`Presence`] (`map`) is the sharded map of clients with its one timer,
+//! - `members` is the users list of one channel and how changes of it are told,
+//! - `inbox` keeps direct messages for clients without a connection.
+//!
+//! Locks are taken in this order, and each for a few steps only: client, members, channel, queue.
+
+mod attach;
+mod client;
+mod direct;
+mod inbox;
+mod map;
+mod members;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use direct::UnknownClient;
+pub use map::Presence;
+pub use members::List;
+
+use crate::channel::ChannelName;
+use crate::dialect::{UsersMode, UsersTold};
+use crate::identity::{ClientId, DisplayName};
+use crate::transport::ConnectionId;
+
+/// What presence holds to; wire.md sections 2 and 5.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How long without a connection and without a post or poll.
+    pub timeout: Duration,
+    /// How long after a connection that did not end by the client's own close.
+    pub linger: Duration,
+    /// Least time between two pushes of one list.
+    pub coalesce: Duration,
+    /// Up to how many present whole lists are told.
+    pub max_list: usize,
+    /// Up to how many present differences are told.
+    pub max_diff: usize,
+    /// How many connections a client may have.
+    pub connections_per_client: usize,
+    /// How many clients may be present.
+    pub clients: usize,
+}
+
+/// Told of each change of a users list, in order. Called with the list locked: must not wait.
+pub trait Tell: fmt::Debug + Send + Sync {
+    /// `told` is the change on `channel`, in the form that each subscriber gets.
+    fn tell(&self, channel: &ChannelName, told: &Arc<UsersTold>);
+}
+
+/// Somebody who logs in, connects, polls or posts.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// Who it is.
+    pub client: ClientId,
+    /// Its display name.
+    pub name: Option<DisplayName>,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The address as lists and messages show it.
+    pub shown_ip: Arc<str>,
+    /// The `Origin` of its request.
+    pub origin: Option<Arc<str>>,
+    /// The order of its token; `None` for one without: it is on no list but that of its channel,
+    /// and gone with its connection.
+    pub token: Option<u64>,
+}
+
+/// A connection that attaches to a channel.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Its id.
+    pub connection: ConnectionId,
+    /// The channel it subscribes to.
+    pub channel: ChannelName,
+    /// What it is told of users.
+    pub users: UsersMode,
+    /// Whether it is a long poll, of which there is one at a time.
+    pub is_poll: bool,
+}
+
+/// What a connection starts with.
+#[derive(Debug)]
+pub struct Opening {
+    /// The users list, where it asked for one.
+    pub users: Option<Bytes>,
+    /// Version and life of the users list of the channel.
+    pub version: (u64, u32),
+    /// Direct messages that waited.
+    pub inbox: Vec<Bytes>,
+    /// How many more there were than the inbox holds.
+    pub dropped: u64,
+    /// An earlier poll of the same client, to be ended.
+    pub superseded: Option<ConnectionId>,
+}
+
+/// How a connection left.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leave {
+    /// By the client's own close.
+    Clean,
+    /// In any other way; the client may come back within `linger`.
+    Dropped,
+    /// A poll was answered; the next one may come within `linger` and its `wait`.
+    Poll(Duration),
+}
+
+/// Why a client cannot be present, or not with one more connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PresenceError {
+    /// `limits.clients` are present.
+    TooManyClients,
+    /// The client has `limits.connections_per_client` connections.
+    TooManyConnections,
+}
+
+impl fmt::Display for PresenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooManyClients => "limits.clients are present",
+            Self::TooManyConnections => "the client has limits.connections_per_client connections",
+        })
+    }
+}
+
+impl std::error::Error for PresenceError {}

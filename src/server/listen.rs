@@ -1,0 +1,148 @@
+//! Accepting connections, and serving HTTP on them.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::Service;
+
+use super::io::{Guarded, Stream, take_apart};
+use super::{address, cors, limits};
+use crate::gate::{Gate, TakeApart};
+
+/// How long to wait when there are no descriptors left: accepting again at once would spin.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// What hyper may buffer of a connection, each way.
+const HTTP_BUFFER: usize = 64 * 1024;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Front {
+    gate: Arc<Gate>,
+    router: Router,
+    cors: cors::Cors,
+}
+
+impl Front {
+    pub(super) fn new(gate: Arc<Gate>, router: Router) -> Self {
+        let cors = cors::Cors::new(&gate.config.cors.origins);
+        Self { gate, router, cors }
+    }
+
+    /// Answers one request.
+    async fn answer(&self, peer: SocketAddr, tls: bool, request: Request<Incoming>) -> Response {
+        let (mut parts, body) = request.into_parts();
+        let log = (parts.method.clone(), parts.uri.path().to_owned());
+        let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
+            failure.into_response()
+        } else if let Some(response) = self.cors.preflight(&parts) {
+            response
+        } else {
+            let proxies = &self.gate.config.trusted_proxies;
+            let remote = address::remote(peer.ip(), &parts.headers, proxies, tls);
+            parts.extensions.insert(remote);
+            parts.extensions.insert::<TakeApart>(take_apart);
+            let origin = parts.headers.get(http::header::ORIGIN).cloned();
+            let request = Request::from_parts(parts, Body::new(body));
+            let mut router = self.router.clone();
+            let Ok(mut response) = Service::call(&mut router, request).await;
+            self.cors.allow(origin.as_ref(), response.headers_mut());
+            response
+        };
+        tracing::debug!(method = %log.0, path = ?log.1, status = response.status().as_u16());
+        response
+    }
+}
+
+/// Accepts until it is aborted.
+pub(super) async fn accept(
+    front: Arc<Front>,
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    graceful: Arc<GracefulShutdown>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let watcher = graceful.watcher();
+                let front = Arc::clone(&front);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    if let Some(stream) = begin(&front, stream, acceptor).await {
+                        serve(front, stream, peer, watcher).await;
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+            }
+        }
+    }
+}
+
+/// Prepares the socket, and agrees on TLS where that is wanted. `None` if nothing comes.
+async fn begin(front: &Front, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Stream> {
+    let config = &front.gate.config;
+    let heartbeat = config.heartbeat.interval + config.heartbeat.timeout;
+    // A peer that is silently gone is found even where only we speak. Best effort: without it the
+    // kernel's own patience holds.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(heartbeat));
+    let _ = stream.set_nodelay(true);
+    let first = tokio::time::timeout(config.limits.header_seconds, async {
+        stream.readable().await.ok()?;
+        match acceptor {
+            None => Some(Stream::Plain(stream)),
+            Some(acceptor) => {
+                let tls = acceptor.accept(stream).await.ok()?;
+                Some(Stream::Tls(Box::new(tls)))
+            }
+        }
+    });
+    first.await.ok().flatten()
+}
+
+async fn serve(
+    front: Arc<Front>,
+    stream: Stream,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let limits = &front.gate.config.limits;
+    let (headers, write) = (limits.header_seconds, limits.write_seconds);
+    let tls = matches!(stream, Stream::Tls(_));
+    let io = TokioIo::new(Guarded::new(stream, write));
+    let service = hyper::service::service_fn(move |request| {
+        let front = Arc::clone(&front);
+        async move { Ok::<_, Infallible>(front.answer(peer, tls, request).await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(headers)
+        .max_buf_size(HTTP_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_send_buf_size(HTTP_BUFFER);
+    let connection = builder
+        .serve_connection_with_upgrades(io, service)
+        .into_owned();
+    // What a peer can cause is no error of ours.
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

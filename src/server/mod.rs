@@ -1,0 +1,328 @@
+//! The server: listeners, TLS, limits, CORS, drain; and the place where all parts are put together.
+//!
+//! Concrete engines and stores are named here and nowhere else. A connection is a task until its
+//! request is answered; a WebSocket then leaves for its worker.
+
+mod address;
+mod banner;
+mod cors;
+mod io;
+mod limits;
+mod listen;
+mod tls;
+mod trace;
+mod upkeep;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub use banner::banner;
+pub use trace::start_logging;
+
+use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
+use crate::config::{self, Config};
+use crate::engine::Memory;
+use crate::gate::{Drain, Gate, Idempotency, router};
+use crate::hooks::UsersPush;
+use crate::hub::Hub;
+use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
+use crate::presence::{Presence, Rules};
+use crate::store::{DataDir, EndedLog, StoreError};
+use crate::worker::{Limits, Workers};
+
+/// How long open requests are given to end after all streams have.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// Connections that are closed in a second at the least, however long the drain may take.
+const CLOSED_A_SECOND: f64 = 100.0;
+
+/// A gateway that serves. Dropped, it ends at once; [`drain`](Self::drain) ends it well.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    gate: Arc<Gate>,
+    workers: Arc<Workers>,
+    accepting: JoinHandle<()>,
+    upkeep: Vec<JoinHandle<()>>,
+    graceful: Arc<GracefulShutdown>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is taken, or not ours.
+    Listen(SocketAddr, std::io::Error),
+    /// Something in the data directory cannot be used.
+    Store(StoreError),
+    /// A file named in `[tls]` cannot be used.
+    Tls(PathBuf, String),
+    /// A channel pattern that configuration let pass.
+    Pattern(String, NameError),
+    /// No threads or descriptors are left.
+    Workers(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Store(error) => write!(f, "{error}"),
+            Self::Tls(path, why) => write!(f, "{}: {why}", path.display()),
+            Self::Pattern(pattern, error) => write!(f, "channels.\"{pattern}\": {error}"),
+            Self::Workers(error) => write!(f, "cannot start a worker: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Server {
+    /// Opens the data directory, starts the workers and listens.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let address = SocketAddr::new(config.bind, config.port);
+        let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let kept = Kept::open(&config)?;
+        let listener = TcpListener::bind(address);
+        let listener = listener
+            .await
+            .map_err(|error| StartError::Listen(address, error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StartError::Listen(address, error))?;
+        let workers = start_workers(&config)?;
+        let upkeep_dir = kept.directory.clone();
+        let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
+        let upkeep = upkeep::start(&gate, upkeep_dir);
+        let graceful = Arc::new(GracefulShutdown::new());
+        let front = Arc::new(listen::Front::new(
+            Arc::clone(&gate),
+            router(Arc::clone(&gate)),
+        ));
+        let accepting = tokio::spawn(listen::accept(
+            front,
+            listener,
+            acceptor,
+            Arc::clone(&graceful),
+        ));
+        Ok(Self {
+            address,
+            gate,
+            workers,
+            accepting,
+            upkeep,
+            graceful,
+        })
+    }
+
+    /// The address that is listened on, with its real port.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, answers what waits, tells every connection, and waits until all is done.
+    ///
+    /// New requests on open connections get 503; posts under way are finished and delivered;
+    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`.
+    pub async fn drain(self) {
+        self.accepting.abort();
+        self.gate.drain.close().await;
+        let connections = u32::try_from(self.workers.connections()).unwrap_or(u32::MAX);
+        let least = Duration::from_secs_f64(f64::from(connections) / CLOSED_A_SECOND);
+        let spread = self.gate.config.server.drain.min(least);
+        let workers = Arc::clone(&self.workers);
+        if tokio::task::spawn_blocking(move || workers.drain(spread))
+            .await
+            .is_err()
+        {
+            tracing::error!("draining the workers panicked");
+        }
+        for task in &self.upkeep {
+            task.abort();
+        }
+        if let Some(graceful) = Arc::into_inner(self.graceful) {
+            // What has not ended by then never will.
+            let _ = tokio::time::timeout(LAST_REQUESTS, graceful.shutdown()).await;
+        }
+    }
+}
+
+/// What outlives the process: the signing key, the ended tokens, the latest time.
+struct Kept {
+    directory: Option<DataDir>,
+    key: Vec<u8>,
+    ended: Option<EndedLog>,
+    latest_time: Option<u64>,
+}
+
+impl Kept {
+    /// Opens the data directory. Where none was asked for and none can be made, the gateway runs
+    /// without: its tokens then end with it.
+    fn open(config: &Config) -> Result<Self, StartError> {
+        let directory = match DataDir::open(&config.data_dir) {
+            Ok(directory) => directory,
+            Err(error) if config.data_dir_given => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "there is no data directory: tokens end with this process");
+                let secret = config
+                    .secret
+                    .as_ref()
+                    .map(|secret| secret.expose().as_bytes());
+                let key = secret.map_or_else(random_key, <[u8]>::to_vec);
+                return Ok(Self {
+                    directory: None,
+                    key,
+                    ended: None,
+                    latest_time: None,
+                });
+            }
+        };
+        let key = match &config.secret {
+            Some(secret) => secret.expose().as_bytes().to_vec(),
+            None => directory.signing_key()?,
+        };
+        let ended = directory.ended_tokens()?;
+        if ended.bytes_cut() > 0 {
+            tracing::warn!(
+                bytes = ended.bytes_cut(),
+                "cut a torn record off the ended tokens"
+            );
+        }
+        let latest_time = directory.latest_time()?;
+        Ok(Self {
+            directory: Some(directory),
+            key,
+            ended: Some(ended),
+            latest_time,
+        })
+    }
+}
+
+fn random_key() -> Vec<u8> {
+    let mut key = vec![0; 32];
+    // Without the operating system's generator no client id could be made either.
+    getrandom::fill(&mut key).expect("the operating system gives random numbers");
+    key
+}
+
+fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let count = if config.server.workers == 0 {
+        cores
+    } else {
+        config.server.workers
+    };
+    let limits = Limits {
+        message_bytes: config.limits.message_bytes,
+        outbox_bytes: config.limits.outbox_bytes,
+        write: config.limits.write_seconds,
+        ping: config.heartbeat.interval,
+        pong: config.heartbeat.timeout,
+        keep_warm: config.heartbeat.stream,
+        queue: config.limits.worker_queue,
+    };
+    Workers::start(count, limits)
+        .map(Arc::new)
+        .map_err(StartError::Workers)
+}
+
+fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate, StartError> {
+    let hub = Arc::new(Hub::new(workers, Box::new(Memory)));
+    let tell = Arc::new(UsersPush::new(Arc::clone(&hub)));
+    let presence = Arc::new(Presence::new(rules(&config), tell, Instant::now()));
+    let signer = Signer::new(&kept.key);
+    let live = LiveTokens::new(signer.orders().clone());
+    let mut ended_log = kept.ended;
+    if let Some(log) = &mut ended_log {
+        let records = log.take_loaded().into_iter();
+        live.restore(records.filter_map(|record| {
+            let client = ClientId::parse(&record.client).ok()?;
+            Some(Ended {
+                client,
+                floor: record.floor,
+                until: record.until,
+            })
+        }));
+    }
+    let keys = config
+        .api
+        .keys
+        .iter()
+        .map(|key| key.expose().to_owned())
+        .collect();
+    Ok(Gate {
+        policies: policies(&config)?,
+        signer,
+        live,
+        ended_log: ended_log.map(Arc::new),
+        api_keys: ApiKeys::new(keys),
+        clock: TokenClock::start(SystemTime::now(), kept.latest_time),
+        presence,
+        hub,
+        idempotency: Idempotency::default(),
+        drain: Drain::default(),
+        config,
+    })
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        timeout: config.presence.timeout,
+        linger: config.presence.linger,
+        coalesce: config.presence.coalesce,
+        max_list: config.presence.max_list,
+        max_diff: config.presence.max_diff,
+        connections_per_client: config.limits.connections_per_client,
+        clients: config.limits.clients,
+    }
+}
+
+/// The configured channels as policies. Kinds that this version does not have yet are off, so that
+/// their names stay free for them.
+fn policies(config: &Config) -> Result<Policies, StartError> {
+    let mut rules = Vec::new();
+    for rule in &config.channels.rules {
+        let pattern = Pattern::parse(&rule.pattern)
+            .map_err(|error| StartError::Pattern(rule.pattern.clone(), error))?;
+        let policy = Policy {
+            kind: match rule.kind {
+                config::Kind::Message => Kind::Message,
+                config::Kind::Json => Kind::Json,
+                config::Kind::Echo => Kind::Echo,
+                config::Kind::Off
+                | config::Kind::Camera
+                | config::Kind::Chat
+                | config::Kind::Board => Kind::Off,
+            },
+            anonymous: rule.anonymous,
+            prefix: rule.prefix.clone(),
+            delivery: match rule.delivery {
+                config::Delivery::Every => DeliveryPolicy::Every,
+                config::Delivery::Latest => DeliveryPolicy::Latest,
+            },
+            history: Bounds {
+                messages: rule.history.messages,
+                age: rule.history.seconds,
+                bytes: rule.history.bytes,
+            },
+        };
+        rules.push((pattern, policy));
+    }
+    Ok(Policies::new(rules))
+}

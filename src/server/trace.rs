@@ -1,0 +1,36 @@
+//! Logs: text for people or JSON for machines, on standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging for the process; a second call changes nothing.
+///
+/// A level alone is ours: libraries stay at `warn`, since some of them write header fields, and
+/// with them tokens, into their finest logs.
+pub fn start_logging(log: &Log) {
+    let directive = if log.level.contains(['=', ',']) {
+        log.level.clone()
+    } else {
+        format!("warn,pushgate={}", log.level)
+    };
+    let quiet = [
+        "hyper=warn",
+        "hyper_util=warn",
+        "h2=warn",
+        "rustls=warn",
+        "tungstenite=warn",
+    ];
+    let mut filter = EnvFilter::new(directive);
+    for library in quiet.iter().filter_map(|text| text.parse().ok()) {
+        filter = filter.add_directive(library);
+    }
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A test may have started it already.
+    let _ = match log.format {
+        LogFormat::Text => logs.with_ansi(false).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+}

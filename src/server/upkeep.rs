@@ -1,0 +1,39 @@
+//! What has to be done from time to time, and the one timer of presence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::gate::Gate;
+use crate::store::DataDir;
+
+/// How often what is too old is forgotten, and the time written down: as long as this a crash and
+/// a clock set back together could revive an expired token.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Starts the tasks; they end when they are aborted.
+pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHandle<()>> {
+    let presence = Arc::clone(&gate.presence);
+    let timer = tokio::spawn(async move { presence.run_timer().await });
+    let upkeep = tokio::spawn(run(Arc::clone(gate), directory));
+    vec![timer, upkeep]
+}
+
+async fn run(gate: Arc<Gate>, directory: Option<DataDir>) {
+    loop {
+        let time = gate.clock.now();
+        gate.hub.sweep(Instant::now());
+        gate.idempotency.sweep(Instant::now());
+        gate.live.forget_expired(time);
+        if let Some(directory) = directory.clone() {
+            let written =
+                tokio::task::spawn_blocking(move || directory.write_time(time.millis())).await;
+            if let Ok(Err(error)) = written {
+                tracing::error!(%error, "the time could not be written down");
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! What goes wrong with files.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the data directory could not be read or written; names the file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The operating system refused.
+    Io {
+        /// What we were about to do, such as `create`.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file of the signing key holds something else.
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file of the clock holds something else.
+    NotATime {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line that is not the last one is no record.
+    NotARecord {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// Writing failed before in a way that leaves unknown what the file holds: only a restart helps.
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Names what was done and where, for a failure that the system told.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io {
+                doing,
+                path,
+                source,
+            } => {
+                write!(f, "cannot {doing} {}: {source}", path.display())
+            }
+            Self::NotAKey { path } => write!(
+                f,
+                "{} does not hold a key of 64 hexadecimal digits; restore it, or remove it and all \
+                 clients must log in again",
+                path.display()
+            ),
+            Self::NotATime { path } => write!(
+                f,
+                "{} does not hold a time in milliseconds; restore it, or remove it if the clock of \
+                 this machine is right",
+                path.display()
+            ),
+            Self::NotARecord { path, line } => {
+                write!(f, "line {line} of {} is damaged", path.display())
+            }
+            Self::Untrusted { path } => write!(
+                f,
+                "an earlier write to {} failed, what it holds is not known",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::NotAKey { .. }
+            | Self::NotATime { .. }
+            | Self::NotARecord { .. }
+            | Self::Untrusted { .. } => None,
+        }
+    }
+}

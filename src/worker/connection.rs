@@ -1,0 +1,213 @@
+//! One connection as its worker keeps it, and how bytes leave through it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Encoding, Full, Joined, Limits, Outbox, Peer, Sink, Source};
+use crate::channel::DeliveryPolicy;
+use crate::transport::ConnectionId;
+use crate::transport::ws::{Assembly, Message};
+
+/// State of a connection. Owner: its worker, which is the only one that reads or writes it.
+///
+/// An idle one has no buffer: `outbox` and `inbound` exist only while something waits in them.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) sink: Sink,
+    pub(super) encoding: Encoding,
+    /// Its group, and its place among the group's subscribers.
+    pub(super) group: usize,
+    pub(super) place: usize,
+    pub(super) source: Arc<dyn Source>,
+    /// What it has been given: the last offset, and the last version of the users list.
+    pub(super) offset: u64,
+    pub(super) users: u64,
+    /// Publications come from the channel's history, not from broadcasts.
+    pub(super) replaying: bool,
+    pub(super) phase: Phase,
+    pub(super) outbox: Option<Box<Outbox>>,
+    pub(super) inbound: Option<Box<Inbound>>,
+    pub(super) peer: Option<Box<dyn Peer>>,
+    pub(super) beat: Beat,
+    pub(super) expires: Option<Instant>,
+    /// When the wheel will look at it next.
+    pub(super) scheduled: Instant,
+}
+
+/// What came in and is not dealt with.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    pub(super) assembly: Assembly,
+    /// A whole message that nobody had room for.
+    pub(super) held: Option<Message>,
+}
+
+/// How far a connection is on its way out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// It lives.
+    Open,
+    /// Its last frame is written or waits: what the peer sends is read and dropped, until it ends
+    /// the stream or this time comes.
+    Closing {
+        until: Instant,
+        /// FIN goes out as soon as nothing waits: the peer closed first, or our second is over.
+        finish: bool,
+    },
+}
+
+/// The heartbeat of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Beat {
+    /// Something is sent at this time.
+    Due(Instant),
+    /// A ping was sent: its pong must come by this time.
+    Awaited(Instant),
+}
+
+/// What became of bytes for a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sent {
+    /// They are gone or wait.
+    Ok,
+    /// They found no room.
+    Full,
+    /// The stream is broken.
+    Broken,
+}
+
+impl Connection {
+    /// Whether messages go to it.
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// How many bytes wait for it, as far as the worker knows.
+    pub(super) fn waiting(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.bytes())
+    }
+
+    /// Since when the oldest unsent byte waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        match &self.sink {
+            Sink::Body(outlet) => outlet.oldest(),
+            Sink::Socket(_) | Sink::Awaited => self.outbox.as_ref()?.oldest(),
+        }
+    }
+
+    /// Whether all it was given has left, so that more of a replay may follow.
+    pub(super) fn is_drained(&self) -> bool {
+        match &self.sink {
+            Sink::Body(outlet) => outlet.is_drained(),
+            Sink::Socket(_) => self.outbox.is_none(),
+            Sink::Awaited => false,
+        }
+    }
+
+    /// Sends the bytes of `joined` from `from` on, or lets them wait as `policy` allows.
+    pub(super) fn send(
+        &mut self,
+        joined: &Arc<Joined>,
+        from: usize,
+        policy: DeliveryPolicy,
+        (limits, now): (&Limits, Instant),
+    ) -> Sent {
+        let bound = (policy, limits.outbox_bytes);
+        let mut from = from;
+        if let Sink::Body(outlet) = &self.sink {
+            return outlet
+                .add(joined, from, bound, now)
+                .map_or(Sent::Full, |()| Sent::Ok);
+        }
+        if let Sink::Socket(socket) = &mut self.sink
+            && self.outbox.is_none()
+        {
+            match socket.write(joined.bytes.get(from..).unwrap_or_default()) {
+                Ok(written) => from += written,
+                Err(error) if is_retry(&error) => {}
+                Err(_) => return Sent::Broken,
+            }
+            if from == joined.bytes.len() {
+                return Sent::Ok;
+            }
+        }
+        let outbox = self.outbox.get_or_insert_default();
+        match outbox.add(joined, from, bound, now) {
+            Ok(()) => Sent::Ok,
+            Err(Full) => Sent::Full,
+        }
+    }
+
+    /// Sends a frame that no policy may drop: control frames, answers, the last frame.
+    pub(super) fn send_always(&mut self, joined: &Arc<Joined>, now: Instant) -> Sent {
+        if let Sink::Body(outlet) = &self.sink {
+            outlet.add_always(joined, now);
+            return Sent::Ok;
+        }
+        self.outbox
+            .get_or_insert_default()
+            .add_always(joined, 0, now);
+        self.flush()
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    pub(super) fn flush(&mut self) -> Sent {
+        let Sink::Socket(socket) = &mut self.sink else {
+            return Sent::Ok;
+        };
+        match socket.flush() {
+            Err(error) if !is_retry(&error) => return Sent::Broken,
+            _ => {}
+        }
+        while let Some(outbox) = &mut self.outbox {
+            let result = socket.write_vectored(&outbox.slices());
+            match result {
+                Ok(written) => outbox.sent(written),
+                Err(error) if is_retry(&error) => return Sent::Ok,
+                Err(_) => return Sent::Broken,
+            }
+            if outbox.is_empty() {
+                self.outbox = None;
+            }
+        }
+        Sent::Ok
+    }
+
+    /// Drops what waits, but for the frame that is begun.
+    pub(super) fn drop_unbegun(&mut self) {
+        if let Sink::Body(outlet) = &self.sink {
+            outlet.drop_unbegun();
+        }
+        if let Some(outbox) = &mut self.outbox {
+            outbox.drop_unbegun();
+            if outbox.is_empty() {
+                self.outbox = None;
+            }
+        }
+    }
+
+    /// When something of this connection is due next.
+    pub(super) fn next_deadline(&self, limits: &Limits) -> Instant {
+        if let Phase::Closing { until, .. } = self.phase {
+            return until;
+        }
+        let beat = match self.beat {
+            Beat::Due(at) | Beat::Awaited(at) => at,
+        };
+        let write = self.oldest().map(|since| since + limits.write);
+        [self.expires, write]
+            .into_iter()
+            .flatten()
+            .fold(beat, Instant::min)
+    }
+}
+
+/// Whether a failed read or write is to be tried again later.
+pub(super) fn is_retry(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}

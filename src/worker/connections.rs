@@ -1,0 +1,494 @@
+//! The connections of a worker, and what happens to them by order of those above.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mio::event::Event;
+use mio::{Registry, Token};
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::connection::{Beat, Connection, Inbound, Phase, Sent};
+use super::group::Groups;
+use super::{
+    Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, Socket, WorkerHandle,
+};
+use crate::channel::DeliveryPolicy;
+use crate::code::Close;
+use crate::transport::ConnectionId;
+use crate::transport::Transport;
+use crate::transport::ws::Assembly;
+use crate::wheel::Wheel;
+
+/// How fine deadlines are.
+const TICK: Duration = Duration::from_millis(20);
+/// Most bytes of one page of a replay, and how many pages one connection gets in a turn.
+const PAGE_BYTES: usize = 64 * 1024;
+const PAGES_A_TURN: usize = 4;
+/// How long a peer is given to end the stream after our last frame.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// All connections of one worker. Owner: its loop.
+pub(super) struct Connections {
+    pub(super) index: usize,
+    pub(super) handle: WorkerHandle,
+    pub(super) limits: Limits,
+    pub(super) slab: Slab<Connection>,
+    pub(super) keys: HashMap<ConnectionId, usize>,
+    pub(super) groups: Groups,
+    pub(super) wheel: Wheel<ConnectionId>,
+    /// Where sockets are read into; nothing of it outlives a read.
+    pub(super) scratch: Vec<u8>,
+    /// The assembly that connections without one of their own are lent.
+    pub(super) spare: Assembly,
+    /// Connections that have more to read than one turn allows, and more to replay.
+    pub(super) unread: VecDeque<ConnectionId>,
+    pub(super) unreplayed: VecDeque<ConnectionId>,
+    /// Connections whose slab entry is to be freed behind this turn.
+    dropped: Vec<usize>,
+    /// When to close which connection, while draining.
+    pub(super) drain: Option<VecDeque<(Instant, ConnectionId)>>,
+}
+
+impl Connections {
+    pub(super) fn new(index: usize, handle: WorkerHandle, limits: Limits, now: Instant) -> Self {
+        Self {
+            index,
+            handle,
+            limits,
+            slab: Slab::new(),
+            keys: HashMap::new(),
+            groups: Groups::default(),
+            wheel: Wheel::new(now, TICK),
+            scratch: vec![0; 64 * 1024],
+            spare: Assembly::default(),
+            unread: VecDeque::new(),
+            unreplayed: VecDeque::new(),
+            dropped: Vec::new(),
+            drain: None,
+        }
+    }
+
+    /// Whether everything was drained, so that the worker may end.
+    pub(super) fn is_finished(&self) -> bool {
+        self.drain.as_ref().is_some_and(VecDeque::is_empty) && self.slab.is_empty()
+    }
+
+    /// Does what somebody above asks for.
+    pub(super) fn on_order(&mut self, registry: &Registry, order: Order, now: Instant) {
+        match order {
+            Order::Attach(attach) => self.attach(*attach, now),
+            Order::Socket(id, socket, read) => self.hand_over(registry, id, socket, &read, now),
+            Order::Deliver(channel, item) => self.deliver(channel, item),
+            Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
+            Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
+            Order::Finish(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
+            Order::Gone(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
+            Order::Drained(id) => self.with(id, |this, key| this.replay(key, now)),
+            Order::Drain(spread) => self.start_drain(spread, now),
+        }
+    }
+
+    /// Calls `act` with the key of `id`, if the connection is still there.
+    pub(super) fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Self, usize)) {
+        if let Some(key) = self.keys.get(&id) {
+            act(self, *key);
+        }
+    }
+
+    fn attach(&mut self, attach: Attach, now: Instant) {
+        let id = attach.id;
+        let entry = self.slab.vacant_entry();
+        let key = entry.key();
+        let (group, place) = self
+            .groups
+            .join(attach.channel, attach.source.delivery(), key);
+        let beat = match attach.encoding.transport {
+            Transport::Ws => self.limits.ping,
+            Transport::Sse | Transport::Stream => self.limits.keep_warm,
+            // A poll is ended by whoever waits for it, long before this.
+            Transport::Poll => Duration::from_hours(1),
+        };
+        entry.insert(Connection {
+            id,
+            sink: attach.sink,
+            encoding: attach.encoding,
+            group,
+            place,
+            source: attach.source,
+            offset: attach.offset,
+            users: attach.users,
+            replaying: attach.replay,
+            phase: Phase::Open,
+            outbox: None,
+            inbound: None,
+            peer: Some(attach.peer),
+            beat: Beat::Due(now + beat),
+            expires: attach.expires,
+            scheduled: now + Duration::from_hours(24),
+        });
+        self.keys.insert(id, key);
+        self.handle.set_connections(self.slab.len());
+        if !attach.first.is_empty() {
+            let joined = Joined::of_messages(attach.first.iter(), attach.encoding.transport);
+            self.send_first(key, Arc::new(joined), now);
+        }
+        self.replay(key, now);
+        self.schedule(key, now);
+        if self.drain.is_some() {
+            self.close(key, Close::GoingAway, now);
+        }
+    }
+
+    /// The first messages of a connection wait whatever their size: they are bounded by list and inbox.
+    fn send_first(&mut self, key: usize, joined: Arc<Joined>, now: Instant) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if connection.send_always(&joined, now) == Sent::Broken {
+            self.drop_now(key, Ending::Dropped);
+        } else {
+            self.end_poll_if_told(key);
+        }
+    }
+
+    /// Gives an attached connection its socket, with what was read from it before.
+    fn hand_over(
+        &mut self,
+        registry: &Registry,
+        id: ConnectionId,
+        mut socket: Socket,
+        read: &Bytes,
+        now: Instant,
+    ) {
+        let Some(key) = self.keys.get(&id).copied() else {
+            return;
+        };
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if connection.source.delivery() == DeliveryPolicy::Latest {
+            // Keeps the backlog of a slow reader here, where it can be replaced, and out of the kernel.
+            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(16 * 1024);
+        }
+        if socket.register(registry, Token(key)).is_err() {
+            self.drop_now(key, Ending::Dropped);
+            return;
+        }
+        connection.sink = Sink::Socket(socket);
+        if connection.flush() == Sent::Broken {
+            self.drop_now(key, Ending::Dropped);
+            return;
+        }
+        self.on_bytes(key, read, now);
+        self.replay(key, now);
+    }
+
+    fn deliver(&mut self, channel: ChannelKey, item: Item) {
+        let is_publication = matches!(item, Item::Publication(_));
+        if !self.groups.add(channel, item) && is_publication {
+            self.handle.release(1);
+        }
+    }
+
+    fn tell(&mut self, ids: &[ConnectionId], json: &Bytes, receipt: &Receipt, now: Instant) {
+        // A direct message has a place reserved, as a publication has.
+        self.handle.release(1);
+        for id in ids {
+            let Some(key) = self.keys.get(id).copied() else {
+                continue;
+            };
+            let Some(connection) = self.slab.get_mut(key) else {
+                continue;
+            };
+            if !connection.is_open() {
+                continue;
+            }
+            let transport = connection.encoding.transport;
+            let joined = Arc::new(Joined::of_messages(std::iter::once(json), transport));
+            let sent = connection.send(&joined, 0, DeliveryPolicy::Every, (&self.limits, now));
+            if sent == Sent::Ok {
+                receipt.take();
+            }
+            self.settle(key, sent, now);
+        }
+    }
+
+    /// Writes one slice of the broadcast whose turn it is.
+    pub(super) fn broadcast_slice(&mut self, now: Instant) {
+        let Some((slice, begun)) = self.groups.next_slice() else {
+            return;
+        };
+        self.handle.release(begun);
+        for key in slice.subscribers {
+            let Some(connection) = self.slab.get_mut(key) else {
+                continue;
+            };
+            let Some(joined) = self.groups.joined(slice.group, connection.encoding) else {
+                continue;
+            };
+            let sent = connection.give(&joined, slice.delivery, (&self.limits, now));
+            if let Some(sent) = sent {
+                self.settle(key, sent, now);
+            }
+        }
+        for (place, key) in self.groups.end_slice(slice.group) {
+            self.move_to(key, place);
+        }
+    }
+
+    /// Deals with what became of bytes.
+    pub(super) fn settle(&mut self, key: usize, sent: Sent, now: Instant) {
+        match sent {
+            Sent::Ok => {
+                let Some(connection) = self.slab.get(key) else {
+                    return;
+                };
+                if connection.encoding.transport == Transport::Poll {
+                    self.end_poll_if_told(key);
+                } else if connection.oldest().is_some() {
+                    self.schedule(key, now);
+                }
+            }
+            Sent::Full => {
+                if let Some(connection) = self.slab.get_mut(key) {
+                    connection.drop_unbegun();
+                }
+                self.close(key, Close::SlowConsumer, now);
+            }
+            Sent::Broken => self.drop_now(key, Ending::Dropped),
+        }
+    }
+
+    /// A long poll is a subscription that ends at its first delivery.
+    fn end_poll_if_told(&mut self, key: usize) {
+        let Some(connection) = self.slab.get(key) else {
+            return;
+        };
+        if connection.encoding.transport == Transport::Poll {
+            self.drop_now(key, Ending::Dropped);
+        }
+    }
+
+    /// Brings a connection that is behind further, as fast as it takes it.
+    pub(super) fn replay(&mut self, key: usize, now: Instant) {
+        for _ in 0..PAGES_A_TURN {
+            let Some(connection) = self.slab.get_mut(key) else {
+                return;
+            };
+            if !connection.replaying || !connection.is_open() || !connection.is_drained() {
+                return;
+            }
+            let sent = connection.send_page(PAGE_BYTES, (&self.limits, now));
+            self.settle(key, sent, now);
+        }
+        if let Some(connection) = self.slab.get(key)
+            && connection.replaying
+        {
+            self.unreplayed.push_back(connection.id);
+        }
+    }
+
+    /// Something happened at a socket.
+    pub(super) fn on_ready(&mut self, event: &Event, now: Instant) {
+        let key = event.token().0;
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if event.is_writable() {
+            if connection.flush() == Sent::Broken {
+                self.drop_now(key, Ending::Dropped);
+                return;
+            }
+            self.finish_if_flushed(key);
+            self.replay(key, now);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(key, now);
+        } else {
+            self.resume_reading(key, now);
+        }
+    }
+
+    /// Ends a connection in words: a close code, where the transport has them.
+    pub(super) fn close(&mut self, key: usize, close: Close, now: Instant) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if !connection.is_open() {
+            return;
+        }
+        let transport = connection.encoding.transport;
+        let last = Arc::new(Joined::of_frame(|out| transport.close(out, close)));
+        let broken = matches!(connection.sink, Sink::Awaited)
+            || connection.send_always(&last, now) == Sent::Broken;
+        if broken || matches!(connection.sink, Sink::Body(_)) {
+            self.drop_now(key, Ending::Dropped);
+        } else {
+            self.start_farewell(key, Ending::Dropped, false, now);
+        }
+    }
+
+    /// Nothing more is said on a socket; what the peer sends is dropped until it ends the stream.
+    pub(super) fn start_farewell(
+        &mut self,
+        key: usize,
+        ending: Ending,
+        finish: bool,
+        now: Instant,
+    ) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        let write = if connection.outbox.is_some() {
+            self.limits.write
+        } else {
+            Duration::ZERO
+        };
+        connection.phase = Phase::Closing {
+            until: now + write.max(FAREWELL),
+            finish,
+        };
+        connection.inbound = None;
+        self.detach(key, ending);
+        self.finish_if_flushed(key);
+        self.schedule(key, now);
+    }
+
+    /// Sends FIN once nothing waits, if it is time for it.
+    pub(super) fn finish_if_flushed(&mut self, key: usize) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if let Phase::Closing { finish: true, .. } = connection.phase
+            && connection.outbox.is_none()
+            && let Sink::Socket(socket) = &mut connection.sink
+        {
+            socket.finish();
+        }
+    }
+
+    /// Ends a connection without a word. Its entry is freed behind this turn.
+    pub(super) fn drop_now(&mut self, key: usize, ending: Ending) {
+        self.detach(key, ending);
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        if self.keys.remove(&connection.id).is_some() {
+            if let Sink::Body(outlet) = &connection.sink {
+                outlet.end();
+            }
+            self.dropped.push(key);
+        }
+    }
+
+    /// Takes a connection out of its group and tells those above that it ended; once.
+    fn detach(&mut self, key: usize, ending: Ending) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        let Some(peer) = connection.peer.take() else {
+            return;
+        };
+        if connection.is_open() {
+            let until = connection.scheduled;
+            connection.phase = Phase::Closing {
+                until,
+                finish: false,
+            };
+        }
+        let (group, place) = (connection.group, connection.place);
+        connection.source.unsubscribe(self.index);
+        if let Some(moved) = self.groups.leave(group, place) {
+            self.move_to(moved, place);
+        }
+        peer.closed(ending);
+    }
+
+    fn move_to(&mut self, key: usize, place: usize) {
+        if let Some(connection) = self.slab.get_mut(key) {
+            connection.place = place;
+        }
+    }
+
+    /// Frees what ended in this turn: keys stay unused until no event of the turn can name them.
+    pub(super) fn end_dropped(&mut self, registry: &Registry) {
+        if self.dropped.is_empty() {
+            return;
+        }
+        for key in std::mem::take(&mut self.dropped) {
+            if let Some(connection) = self.slab.try_remove(key)
+                && let Sink::Socket(mut socket) = connection.sink
+            {
+                socket.deregister(registry);
+            }
+        }
+        if self.slab.is_empty() {
+            // The memory of a crowd goes with it.
+            self.slab = Slab::new();
+            self.keys.shrink_to_fit();
+        }
+        self.handle.set_connections(self.slab.len());
+    }
+
+    /// What a connection has that is not dealt with yet.
+    pub(super) fn inbound(&mut self, key: usize) -> Option<&mut Inbound> {
+        Some(self.slab.get_mut(key)?.inbound.get_or_insert_default())
+    }
+}
+
+impl Connection {
+    /// Gives the connection its part of a broadcast; `None` if it has all of that already.
+    fn give(
+        &mut self,
+        joined: &Arc<Joined>,
+        delivery: DeliveryPolicy,
+        limits: (&Limits, Instant),
+    ) -> Option<Sent> {
+        if !self.is_open() || joined.frames.is_empty() {
+            return None;
+        }
+        let (offset, users) = joined.last();
+        if self.replaying {
+            // Publications come in their order from the history; what is told of users has no other way.
+            let only = Arc::new(joined.users_only()?);
+            let from = only.start_after(self.offset, self.users);
+            self.users = self.users.max(users.unwrap_or(0));
+            return (from < only.bytes.len()).then(|| self.send(&only, from, delivery, limits));
+        }
+        let from = joined.start_after(self.offset, self.users);
+        if from == joined.bytes.len() {
+            return None;
+        }
+        self.offset = self.offset.max(offset.unwrap_or(0));
+        self.users = self.users.max(users.unwrap_or(0));
+        Some(self.send(joined, from, delivery, limits))
+    }
+
+    /// Sends the next page of what it missed.
+    fn send_page(&mut self, bytes: usize, limits: (&Limits, Instant)) -> Sent {
+        let page = self.source.page(self.offset, bytes);
+        self.replaying = !page.caught_up;
+        let transport = self.encoding.transport;
+        if let Some(gap) = &page.gap {
+            let told = Arc::new(Joined::of_messages(std::iter::once(gap), transport));
+            let sent = self.send_always(&told, limits.1);
+            if sent != Sent::Ok {
+                return sent;
+            }
+        }
+        let items: Vec<_> = page
+            .publications
+            .into_iter()
+            .map(Item::Publication)
+            .collect();
+        let joined = Arc::new(Joined::of_items(&items, self.encoding));
+        self.offset = self.offset.max(joined.last().0.unwrap_or(0));
+        if joined.bytes.is_empty() {
+            return Sent::Ok;
+        }
+        self.send(&joined, 0, self.source.delivery(), limits)
+    }
+}

@@ -1,0 +1,253 @@
+//! Workers: one event loop per core, which owns its connections and writes to them.
+//!
+//! A worker is an operating-system thread that blocks in `mio::Poll` until a socket is ready, its
+//! next deadline comes, or its one waker rings. Orders reach it through a bounded queue; what it
+//! hears goes up through the [`Peer`] of the connection. It knows transports and encodings, and
+//! nothing of clients, presence or HTTP. It never blocks: disk, database and engine live elsewhere.
+//!
+//! - `run` is the loop; `connections`, `input` and `deadlines` are what happens to a connection: by
+//!   order, because its peer spoke, because its time came; `group` has the subscribers of a channel,
+//! - `outbox` holds what a socket would not take, `outlet` is the same for an HTTP body,
+//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS.
+
+mod connection;
+mod connections;
+mod deadlines;
+mod group;
+mod input;
+mod joined;
+mod outbox;
+mod outlet;
+mod queue;
+mod run;
+mod socket;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+pub use joined::{Encoding, Item, Joined, Mark};
+pub use outbox::{Full, Outbox};
+pub use outlet::{GivenUp, Inlet, Outlet};
+pub use queue::{Reservation, WorkerHandle, Workers};
+pub use socket::Socket;
+
+use crate::channel::{DeliveryPolicy, Publication};
+use crate::code::Close;
+use crate::transport::ConnectionId;
+
+/// What all workers hold to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of a message from a peer.
+    pub message_bytes: usize,
+    /// Most bytes that wait for a connection.
+    pub outbox_bytes: usize,
+    /// How old the oldest unsent byte may become.
+    pub write: std::time::Duration,
+    /// How often an idle WebSocket is pinged.
+    pub ping: std::time::Duration,
+    /// How long a ping may stay without its pong.
+    pub pong: std::time::Duration,
+    /// How often an idle SSE or stream is written to.
+    pub keep_warm: std::time::Duration,
+    /// How many publications may wait for a worker.
+    pub queue: usize,
+}
+
+/// What somebody above asks of a worker.
+pub enum Order {
+    /// A new connection, already counted as a subscriber of its channel.
+    Attach(Box<Attach>),
+    /// The socket of an attached connection, and what was read from it already.
+    Socket(ConnectionId, Socket, Bytes),
+    /// Something for everyone on a channel.
+    Deliver(ChannelKey, Item),
+    /// A direct message for these connections; the receipt is taken if one of them is still there.
+    Tell(Vec<ConnectionId>, Bytes, Arc<Receipt>),
+    /// End this connection with a code.
+    Close(ConnectionId, Close),
+    /// End this connection without a word, behind what it was told: a poll.
+    Finish(ConnectionId),
+    /// The far end is gone: its body was dropped, or its upgrade failed.
+    Gone(ConnectionId),
+    /// The body took everything; more of a replay can follow.
+    Drained(ConnectionId),
+    /// End all connections with 1001, spread over this time; then end the thread.
+    Drain(std::time::Duration),
+}
+
+/// A channel, as workers tell channels apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ChannelKey(pub u64);
+
+/// A connection on its way to its worker.
+pub struct Attach {
+    /// Its id, from [`Workers::allot`].
+    pub id: ConnectionId,
+    /// Where its bytes go.
+    pub sink: Sink,
+    /// How they are encoded.
+    pub encoding: Encoding,
+    /// The channel it subscribes to.
+    pub channel: ChannelKey,
+    /// The channel itself, for replays.
+    pub source: Arc<dyn Source>,
+    /// What it has of the channel already.
+    pub offset: u64,
+    /// Whether there is more behind `offset` that must be replayed.
+    pub replay: bool,
+    /// What it has of the users list already.
+    pub users: u64,
+    /// Messages that come first, in order.
+    pub first: Vec<Bytes>,
+    /// When its token expires.
+    pub expires: Option<Instant>,
+    /// Who hears what it says.
+    pub peer: Box<dyn Peer>,
+}
+
+/// Where the bytes of a connection go.
+#[derive(Debug)]
+pub enum Sink {
+    /// A socket that will be handed over by [`Order::Socket`]; until then all waits.
+    Awaited,
+    /// The worker's own socket.
+    Socket(Socket),
+    /// A body of hyper.
+    Body(Arc<Outlet>),
+}
+
+/// The part of a channel that a worker needs: what it keeps, and to be told when subscribers leave.
+pub trait Source: Send + Sync {
+    /// What is kept after `offset`, oldest first, as much as fits in about `bytes`; one at least.
+    /// Locks the channel, briefly.
+    fn page(&self, offset: u64, bytes: usize) -> Page;
+
+    /// What happens to subscribers that are slow.
+    fn delivery(&self) -> DeliveryPolicy;
+
+    /// One subscriber of `worker` is gone. Locks the channel, briefly.
+    fn unsubscribe(&self, worker: usize);
+}
+
+/// A part of what a channel keeps.
+#[derive(Debug)]
+pub struct Page {
+    /// What to tell where the page does not begin right after what was asked for.
+    pub gap: Option<Bytes>,
+    /// The publications, oldest first, offsets consecutive.
+    pub publications: Vec<Arc<Publication>>,
+    /// Whether this is all there was.
+    pub caught_up: bool,
+}
+
+/// Who hears what a connection says, and that it ended. Called on the worker's thread: never waits.
+pub trait Peer: Send {
+    /// A whole message came.
+    fn heard(&mut self, said: Said<'_>) -> Reaction;
+
+    /// The connection has ended; called once, the last call.
+    fn closed(self: Box<Self>, ending: Ending);
+}
+
+/// A message of a client.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+/// What becomes of a message of a client.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reaction {
+    /// It was taken care of.
+    Taken,
+    /// The sender is told this.
+    Tell(Bytes),
+    /// The sender gets the same message back.
+    Echo,
+    /// The connection ends.
+    Close(Close),
+    /// Not now: a queue is full. The message is kept and offered again; nothing is read meanwhile.
+    Busy,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// By the client's own close frame with 1000, 1001 or no code.
+    Clean,
+    /// In any other way.
+    Dropped,
+}
+
+/// Says what became of a direct message that was sent to several connections.
+///
+/// If it is dropped and no worker has taken the message, `undelivered` gets it back: so a message
+/// to a connection that is just ending is not lost.
+pub struct Receipt {
+    taken: AtomicBool,
+    json: Bytes,
+    undelivered: Box<dyn Fn(Bytes) + Send + Sync>,
+}
+
+impl Receipt {
+    /// A receipt for `json`.
+    pub fn new(json: Bytes, undelivered: Box<dyn Fn(Bytes) + Send + Sync>) -> Self {
+        Self {
+            taken: AtomicBool::new(false),
+            json,
+            undelivered,
+        }
+    }
+
+    fn take(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if !self.taken.load(Ordering::Relaxed) {
+            (self.undelivered)(std::mem::take(&mut self.json));
+        }
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Attach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attach")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Attach(_) => "Attach",
+            Self::Socket(..) => "Socket",
+            Self::Deliver(..) => "Deliver",
+            Self::Tell(..) => "Tell",
+            Self::Close(..) => "Close",
+            Self::Finish(_) => "Finish",
+            Self::Gone(_) => "Gone",
+            Self::Drained(_) => "Drained",
+            Self::Drain(_) => "Drain",
+        })
+    }
+}

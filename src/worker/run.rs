@@ -1,0 +1,59 @@
+//! The loop of a worker: the only place where its inputs meet.
+
+use mio::{Events, Poll, Token};
+use tokio::time::Instant;
+
+use super::connections::Connections;
+use super::{Limits, Order, WorkerHandle};
+
+/// The token of the waker; connections have the others.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// An event loop with its connections.
+pub(super) struct Worker {
+    poll: Poll,
+    handle: WorkerHandle,
+    connections: Connections,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub(super) fn new(index: usize, poll: Poll, handle: WorkerHandle, limits: Limits) -> Self {
+        let connections = Connections::new(index, handle.clone(), limits, Instant::now());
+        Self {
+            poll,
+            handle,
+            connections,
+        }
+    }
+
+    /// Works until it has drained.
+    pub(super) fn run(mut self) {
+        let mut ready = Events::with_capacity(1024);
+        let mut orders: Vec<Order> = Vec::new();
+        loop {
+            let now = Instant::now();
+            if self.connections.is_finished() {
+                return;
+            }
+            let wait = self.connections.until_next(now);
+            if let Err(error) = self.poll.poll(&mut ready, wait)
+                && error.kind() != std::io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "a worker cannot wait for its sockets");
+                return;
+            }
+            let now = Instant::now();
+            self.handle.take(&mut orders);
+            for order in orders.drain(..) {
+                self.connections.on_order(self.poll.registry(), order, now);
+            }
+            for event in ready.iter().filter(|event| event.token() != WAKER) {
+                self.connections.on_ready(event, now);
+            }
+            self.connections.on_time(now);
+            self.connections.broadcast_slice(now);
+            self.connections.end_dropped(self.poll.registry());
+        }
+    }
+}

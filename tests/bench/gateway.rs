@@ -1,0 +1,57 @@
+//! The gateway: where its binary is, and the configuration that it is measured with.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::machine;
+use crate::process::Server;
+
+/// As shipped but for limits by address, since all our clients come from one.
+const CONFIG: &str = "[limits]\nexempt = [\"127.0.0.0/8\", \"::1/128\"]\n";
+
+/// Variables of the environment that would change what is measured.
+const FOREIGN: [&str; 6] = [
+    "PORT",
+    "REDIS_URL",
+    "DATABASE_URL",
+    "PUSHGATE_DATA_DIR",
+    "PUSHGATE_SECRET",
+    "RUST_LOG",
+];
+
+/// Starts the gateway, in a data directory of its own.
+///
+/// # Errors
+/// No binary, or one that does not say where it listens.
+pub(crate) fn start() -> io::Result<Server> {
+    let directory = fresh_directory()?;
+    let config = directory.join("config.toml");
+    std::fs::write(&config, CONFIG)?;
+    let mut command = machine::server_command(binary()?.as_os_str());
+    command
+        .args(["serve", "--port", "0", "--data-dir"])
+        .arg(&directory);
+    command.arg("--config").arg(&config);
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    Server::start("gateway", command, Some(directory))
+}
+
+fn binary() -> io::Result<PathBuf> {
+    let named = std::env::var_os("PUSHGATE_BIN").map(PathBuf::from);
+    let built = option_env!("CARGO_BIN_EXE_pushgate").map(PathBuf::from);
+    named
+        .or(built)
+        .ok_or_else(|| io::Error::other("no gateway: set PUSHGATE_BIN to its binary"))
+}
+
+fn fresh_directory() -> io::Result<PathBuf> {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let name = format!("pushgate-bench-{}-{number}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir(&directory)?;
+    Ok(directory)
+}

@@ -1,0 +1,234 @@
+//! Direct messages and inboxes (wire.md §3).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+#[macro_use]
+mod common;
+
+use common::client::{TestClient, Transport};
+use common::http::Request;
+use common::node::TestNode;
+use common::{ids_on, value_of};
+use serde_json::json;
+
+on_every_transport!(
+    a_direct_message_reaches_its_client_alone,
+    an_inbox_comes_after_the_users_list_and_before_what_is_live,
+    an_inbox_is_emptied_once,
+    an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were,
+);
+
+async fn a_direct_message_reaches_its_client_alone(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob, carol) = (node.login().await, node.login().await, node.login().await);
+    let mut client = TestClient::connect(&node, transport, "", &bob.query("users=none")).await;
+    let mut other = TestClient::connect(&node, transport, "", &carol.query("users=none")).await;
+    let mut sender = TestClient::connect(&node, transport, "", &alice.query("users=none")).await;
+
+    let answer = node.direct(&alice, &bob.client_id, "for Bob").await;
+    assert_eq!(value_of(&answer), "for Bob");
+    assert_eq!(answer["message"]["client_id"], alice.client_id);
+    assert!(answer["message"].get("id").is_none(), "no id: {answer}");
+    let public = node.post(&alice, "for all").await;
+    assert_eq!(client.next().await, answer);
+    for client in [&mut client, &mut other, &mut sender] {
+        assert_eq!(client.next().await, public);
+    }
+}
+
+#[tokio::test]
+async fn a_direct_message_reaches_every_connection_on_the_channel_and_none_elsewhere() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none");
+    let mut room = TestClient::connect(&node, Transport::Ws, "room", &query).await;
+    let mut clients = Vec::new();
+    for transport in [
+        Transport::Ws,
+        Transport::Sse,
+        Transport::Stream,
+        Transport::Ws,
+    ] {
+        clients.push(TestClient::connect(&node, transport, "", &query).await);
+    }
+    let answer = node.direct(&alice, &bob.client_id, "for Bob").await;
+    for client in &mut clients {
+        assert_eq!(client.next().await, answer);
+    }
+    let said = node.post_to("room", &alice, "in the room").await;
+    assert_eq!(room.next().await, said, "the room heard nothing of it");
+}
+
+async fn an_inbox_comes_after_the_users_list_and_before_what_is_live(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    for number in 0..3_u32 {
+        node.direct(&alice, &bob.client_id, &number.to_string())
+            .await;
+    }
+    let mut client = TestClient::connect(&node, transport, "", &bob.query("users=list")).await;
+    assert_eq!(ids_on(&client.next().await).len(), 2);
+    for number in 0..3_u32 {
+        let message = client.next_message().await;
+        assert_eq!(value_of(&message), number.to_string());
+        assert!(message["message"].get("id").is_none(), "{message}");
+    }
+    let live = node.post(&alice, "live").await;
+    assert_eq!(client.next_message().await, live);
+}
+
+async fn an_inbox_is_emptied_once(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    node.direct(&alice, &bob.client_id, "once").await;
+    let query = bob.query("users=none");
+    let mut first = TestClient::connect(&node, transport, "", &query).await;
+    assert_eq!(value_of(&first.next().await), "once");
+    let mut second = TestClient::connect(&node, transport, "", &query).await;
+    let live = node.post(&alice, "live").await;
+    assert_eq!(second.next().await, live);
+}
+
+async fn an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    for number in 0..103_u32 {
+        node.direct(&alice, &bob.client_id, &number.to_string())
+            .await;
+    }
+    let mut client = TestClient::connect(&node, transport, "", &bob.query("users=none")).await;
+    for number in 0..100_u32 {
+        assert_eq!(value_of(&client.next().await), number.to_string());
+    }
+    assert_eq!(
+        client.next().await,
+        json!({ "gap": { "channel": "", "inbox": 3 } })
+    );
+    let live = node.post(&alice, "live").await;
+    assert_eq!(client.next().await, live);
+}
+
+#[tokio::test]
+async fn an_inbox_keeps_256_kib() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    for number in 0..12_u32 {
+        let value = format!("{number}{}", "a".repeat(30_000));
+        node.direct(&alice, &bob.client_id, &value).await;
+    }
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
+    let mut kept = 0_u32;
+    let gap = loop {
+        let next = client.next().await;
+        if next.get("gap").is_some() {
+            break next;
+        }
+        assert!(
+            value_of(&next).starts_with(&format!("{kept}a")),
+            "the first are kept"
+        );
+        kept += 1;
+    };
+    assert_eq!(gap["gap"]["inbox"], 12 - kept);
+    // 256 KiB hold eight texts of 30 000 bytes, seven if what is around them counts heavily.
+    assert!((7..=8).contains(&kept), "{kept} were kept");
+}
+
+#[tokio::test]
+async fn an_unknown_client_is_told() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let to = |id: &str| {
+        Request::post("/post")
+            .bearer(&alice.token)
+            .form(&[("value", "hi"), ("to", id)])
+    };
+    to("nobody")
+        .send(&node)
+        .await
+        .problem(404, "unknown-client");
+    to(&bob.client_id).send(&node).await.ok();
+    bob.logout(&node).await;
+    to(&bob.client_id)
+        .send(&node)
+        .await
+        .problem(404, "unknown-client");
+}
+
+#[tokio::test]
+async fn an_inbox_ends_with_the_presence() {
+    let node = TestNode::with_config("[presence]\ntimeout = 1\nlinger = 1").await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let mut watching =
+        TestClient::connect(&node, Transport::Ws, "", &alice.query("users=count")).await;
+    node.direct(&alice, &bob.client_id, "too late").await;
+    while watching.next_message().await["count"] != 1 {}
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
+    let live = node.post(&alice, "live").await;
+    assert_eq!(client.next().await, live);
+}
+
+#[tokio::test]
+async fn a_direct_message_is_in_no_history() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let first = node.post(&alice, "first").await;
+    node.direct(&alice, &bob.client_id, "direct").await;
+    let second = node.post(&alice, "second").await;
+    let history = node.history(&bob, "since=0").await;
+    assert_eq!(history["messages"], json!([first, second]));
+    let offset = |answer| common::offset_of(common::id_of(answer));
+    assert_eq!(offset(&second), offset(&first) + 1, "it takes no offset");
+}
+
+#[tokio::test]
+async fn a_direct_message_comes_by_json_and_multipart_too() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
+    let body = json!({ "value": "by json", "to": bob.client_id });
+    Request::post("/post")
+        .bearer(&alice.token)
+        .json(&body)
+        .send(&node)
+        .await
+        .ok();
+    let fields = [("value", "by multipart"), ("to", bob.client_id.as_str())];
+    Request::post("/post")
+        .bearer(&alice.token)
+        .multipart(&fields)
+        .send(&node)
+        .await
+        .ok();
+    assert_eq!(value_of(&client.next().await), "by json");
+    assert_eq!(value_of(&client.next().await), "by multipart");
+}
+
+#[tokio::test]
+async fn a_direct_message_is_not_sent_twice_by_a_retry() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
+    let fields = [
+        ("value", "once"),
+        ("to", bob.client_id.as_str()),
+        ("key", "k1"),
+    ];
+    for _ in 0..2 {
+        Request::post("/post")
+            .bearer(&alice.token)
+            .form(&fields)
+            .send(&node)
+            .await
+            .ok();
+    }
+    assert_eq!(value_of(&client.next().await), "once");
+    let live = node.post(&alice, "live").await;
+    assert_eq!(client.next().await, live);
+}
