@@ -211,11 +211,16 @@ mod tests {
     async fn a_drain_waits_for_what_is_under_way_and_lets_nothing_begin() {
         let drain = Drain::default();
         let underway = drain.begin().unwrap();
-        let close = drain.close();
-        tokio::pin!(close);
-        assert!(futures_util::poll!(close.as_mut()).is_pending());
-        assert!(drain.begin().is_none());
-        drop(underway);
-        close.await;
+        let closed = AtomicBool::new(false);
+        let close = async {
+            drain.close().await;
+            closed.store(true, Ordering::Release);
+        };
+        let finish = async {
+            assert!(drain.begin().is_none());
+            assert!(!closed.load(Ordering::Acquire));
+            drop(underway);
+        };
+        tokio::join!(close, finish);
     }
 }
