@@ -47,18 +47,8 @@ struct ServeArgs {
 
 impl ServeArgs {
     fn load(self) -> Result<Config, ExitCode> {
-        let Self {
-            config,
-            bind,
-            port,
-            data_dir,
-        } = self;
-        let flags = Flags {
-            config,
-            bind,
-            port,
-            data_dir,
-        };
+        let Self { config, bind, port, data_dir } = self;
+        let flags = Flags { config, bind, port, data_dir };
         // A variable that is not UTF-8 is none of ours.
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -74,9 +64,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => args.load().map_or_else(|code| code, serve),
-        Command::CheckConfig(args) => args
-            .load()
-            .map_or_else(|code| code, |config| check(&config)),
+        Command::CheckConfig(args) => args.load().map_or_else(|code| code, |config| check(&config)),
         Command::Client(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -97,9 +85,7 @@ fn check(config: &Config) -> ExitCode {
 
 fn serve(config: Config) -> ExitCode {
     start_logging(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
         Ok(runtime) => runtime.block_on(serve_until_told(config)),
         Err(error) => Err(error.to_string()),
@@ -121,9 +107,7 @@ async fn serve_until_told(config: Config) -> Result<(), String> {
         tracing::warn!("{warning}");
     }
     let tls = config.tls.is_some();
-    let server = Server::start(config)
-        .await
-        .map_err(|error| error.to_string())?;
+    let server = Server::start(config).await.map_err(|error| error.to_string())?;
     print!("{}", banner(server.address(), tls));
     tokio::select! {
         _ = terminate.recv() => {}

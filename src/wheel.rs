@@ -26,13 +26,7 @@ impl<T> Wheel<T> {
     /// An empty wheel that counts from `start` in steps of `tick`.
     pub(crate) fn new(start: Instant, tick: Duration) -> Self {
         let slots = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        Self {
-            slots,
-            tick,
-            start,
-            next: 0,
-            len: 0,
-        }
+        Self { slots, tick, start, next: 0, len: 0 }
     }
 
     /// Adds `value`, to be handed out by the first [`expired`](Self::expired) at or after `deadline`.
@@ -90,10 +84,7 @@ impl<T> Wheel<T> {
         let mut steps = u64::try_from(SLOTS).unwrap_or(u64::MAX);
         for step in 0..steps {
             let tick = self.next + step;
-            let here = self
-                .slots
-                .get(slot_of(tick))
-                .is_some_and(|slot| !slot.is_empty());
+            let here = self.slots.get(slot_of(tick)).is_some_and(|slot| !slot.is_empty());
             if here {
                 steps = step;
                 break;

@@ -27,16 +27,8 @@ const VERBS: [&str; 7] = ["post", "ws", "sse", "stream", "poll", "users", "histo
 async fn names_are_letters_and_digits_of_any_script() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for name in [
-        "로비",
-        "東京",
-        "Łódź",
-        "a-b_c.d~e",
-        "...",
-        "A1/b2/c3/d4",
-        "٣",
-        "Ωmega/ß",
-    ] {
+    for name in ["로비", "東京", "Łódź", "a-b_c.d~e", "...", "A1/b2/c3/d4", "٣", "Ωmega/ß"]
+    {
         let channel: Vec<String> = name.split('/').map(encode).collect();
         let channel = channel.join("/");
         let mut client =
@@ -82,13 +74,7 @@ async fn bad_names_are_refused_by_every_verb() {
     let wide = encode(&"로".repeat(65));
     let heavy = [encode(&"로".repeat(64)), encode(&"비".repeat(22))].join("/");
     let deep = vec!["a"; 300].join("/");
-    let bytes_256 = [
-        "a".repeat(64),
-        "b".repeat(63),
-        "c".repeat(63),
-        "d".repeat(63),
-    ]
-    .join("/");
+    let bytes_256 = ["a".repeat(64), "b".repeat(63), "c".repeat(63), "d".repeat(63)].join("/");
     let names = [
         "..",
         "%2e%2e",
@@ -137,16 +123,9 @@ async fn bad_names_are_refused_by_every_verb() {
 async fn names_at_their_bounds_are_taken() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    let bytes_255 = ["a", "b", "c", "d"]
-        .map(|letter| letter.repeat(63))
-        .join("/");
+    let bytes_255 = ["a", "b", "c", "d"].map(|letter| letter.repeat(63)).join("/");
     assert_eq!(bytes_255.len(), 255);
-    for name in [
-        "a".repeat(64),
-        encode(&"로".repeat(64)),
-        bytes_255,
-        "a/b/c/d".to_owned(),
-    ] {
+    for name in ["a".repeat(64), encode(&"로".repeat(64)), bytes_255, "a/b/c/d".to_owned()] {
         node.post_to(&name, &alice, "hi").await;
     }
 }
@@ -157,20 +136,14 @@ async fn a_trailing_slash_is_the_same_address_for_every_verb() {
     let alice = node.login().await;
     for channel in ["", "room", "room/below"] {
         let answer = node.post_to(&format!("{channel}/"), &alice, "hi").await;
-        for target in [
-            address("history", channel),
-            format!("{}/", address("history", channel)),
-        ] {
+        for target in [address("history", channel), format!("{}/", address("history", channel))] {
             let history = Request::get(&format!("{target}?since=0")).bearer(&alice.token);
             let history = history.send(&node).await.ok();
             assert_eq!(history["messages"], json!([answer]), "{target}");
         }
         for verb in VERBS {
             let answer = attempt(&node, &alice, verb, &format!("{channel}/")).await;
-            assert!(
-                matches!(answer.status, 101 | 200),
-                "{verb} {channel:?}: {answer:?}"
-            );
+            assert!(matches!(answer.status, 101 | 200), "{verb} {channel:?}: {answer:?}");
         }
     }
 }
@@ -185,12 +158,9 @@ async fn a_channel_that_is_off_is_unknown_to_every_verb() {
         let answer = attempt(&node, &alice, verb, "secret/room").await;
         answer.problem(404, "unknown-channel");
     }
-    node.post_to("secret/open", &alice, "the most specific name wins")
-        .await;
-    node.post_to("secret", &alice, "a pattern is not its parent")
-        .await;
-    node.post_to("secret/a/b", &alice, "a star is one segment")
-        .await;
+    node.post_to("secret/open", &alice, "the most specific name wins").await;
+    node.post_to("secret", &alice, "a pattern is not its parent").await;
+    node.post_to("secret/a/b", &alice, "a star is one segment").await;
 }
 
 #[tokio::test]
@@ -199,9 +169,7 @@ async fn all_other_channels_can_be_switched_off() {
     let alice = node.login().await;
     for name in ["room", "a/b/c/d"] {
         for verb in VERBS {
-            attempt(&node, &alice, verb, name)
-                .await
-                .problem(404, "unknown-channel");
+            attempt(&node, &alice, verb, name).await.problem(404, "unknown-channel");
         }
     }
     node.post(&alice, "the root stays").await;
@@ -252,33 +220,14 @@ async fn json_takes_any_value_and_nothing_else() {
     let node = TestNode::with_config("[channels.data]\nkind = \"json\"").await;
     let alice = node.login().await;
     let mut client = TestClient::connect(&node, Transport::Ws, "data", &alice.query("")).await;
-    let post = |value: &str| {
-        Request::post("/post/data")
-            .bearer(&alice.token)
-            .form(&[("value", value)])
-    };
-    for value in [
-        "null",
-        "true",
-        "5",
-        "\"text\"",
-        "[]",
-        "{}",
-        "\"\\u2028\\u0000\"",
-    ] {
+    let post =
+        |value: &str| Request::post("/post/data").bearer(&alice.token).form(&[("value", value)]);
+    for value in ["null", "true", "5", "\"text\"", "[]", "{}", "\"\\u2028\\u0000\""] {
         post(value).send(&node).await.ok();
         let expected: Value = serde_json::from_str(value).unwrap();
         assert_eq!(client.next().await, expected);
     }
-    for value in [
-        "hi",
-        "{",
-        "[1,]",
-        "1 2",
-        "NaN",
-        "{\"a\":\"\\ud800\"}",
-        &"[".repeat(10_000),
-    ] {
+    for value in ["hi", "{", "[1,]", "1 2", "NaN", "{\"a\":\"\\ud800\"}", &"[".repeat(10_000)] {
         post(value).send(&node).await.names_field("value");
     }
     post("\"after\"").send(&node).await.ok();
@@ -297,11 +246,7 @@ async fn json_that_is_none_is_told_to_its_sender_each_time() {
     }
     client.send("{\"x\":1}").await;
     assert_eq!(client.next_text().await, "{\"x\":1}");
-    assert_eq!(
-        other.next_text().await,
-        "{\"x\":1}",
-        "others heard of no error"
-    );
+    assert_eq!(other.next_text().await, "{\"x\":1}", "others heard of no error");
 }
 
 #[tokio::test]
@@ -319,11 +264,7 @@ async fn echo_answers_text_and_binary_to_the_sender_alone() {
         assert_eq!(client.event().await, Event::Binary(bytes));
     }
     other.send("mine").await;
-    assert_eq!(
-        other.event().await,
-        Event::Text("mine".to_owned()),
-        "nothing of Alice's"
-    );
+    assert_eq!(other.event().await, Event::Text("mine".to_owned()), "nothing of Alice's");
 }
 
 #[tokio::test]
@@ -333,10 +274,7 @@ async fn echo_is_never_on_unless_defined() {
     let mut client =
         TestClient::connect(&node, Transport::Ws, "echo", &alice.query("users=none")).await;
     client.send("hi").await;
-    assert!(
-        client.next().await["error"].is_object(),
-        "a channel of kind message"
-    );
+    assert!(client.next().await["error"].is_object(), "a channel of kind message");
 }
 
 #[tokio::test]
@@ -355,11 +293,7 @@ async fn an_anonymous_channel_can_be_used_without_a_token() {
     let two = second.next().await;
     assert_eq!(first.next().await, two);
     let ids = [&one["message"]["client_id"], &two["message"]["client_id"]];
-    assert!(
-        ids.iter()
-            .all(|id| id.as_str().is_some_and(|id| !id.is_empty())),
-        "{ids:?}"
-    );
+    assert!(ids.iter().all(|id| id.as_str().is_some_and(|id| !id.is_empty())), "{ids:?}");
     assert_ne!(ids[0], ids[1], "each has one of its own");
     for client in &mut others {
         assert_eq!(client.next().await, one);
@@ -372,9 +306,7 @@ async fn a_token_on_an_anonymous_channel_is_checked_all_the_same() {
     let node = TestNode::with_config("[channels.open]\nkind = \"message\"\nanonymous = true").await;
     for transport in Transport::ALL {
         let answer = TestClient::try_connect(&node, transport, "open", "token=garbage").await;
-        let Err(answer) = answer else {
-            panic!("{transport:?} opened with a bad token")
-        };
+        let Err(answer) = answer else { panic!("{transport:?} opened with a bad token") };
         answer.problem(401, "unauthorized");
     }
     let alice = node.login().await;
@@ -386,11 +318,7 @@ async fn a_token_on_an_anonymous_channel_is_checked_all_the_same() {
 
 #[tokio::test]
 async fn a_token_may_be_limited_to_channels() {
-    let node = Setup::default()
-        .config("")
-        .env("PUSHGATE_SECRET", SECRET)
-        .start()
-        .await;
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
     let alice = node.login().await;
     let limited = |channels: Value| Login {
         client_id: alice.client_id.clone(),
@@ -406,44 +334,26 @@ async fn a_token_may_be_limited_to_channels() {
     let cases: [(&Login, &str, &[&str], &[&str]); 5] = [
         (&reader, "news/today", &read, &["post"]),
         (&reader, "room", &[], &VERBS),
-        (
-            &writer,
-            "news/today",
-            &["post"],
-            &["sse", "stream", "poll", "history"],
-        ),
+        (&writer, "news/today", &["post"], &["sse", "stream", "poll", "history"]),
         (&both, "news/today", &VERBS, &[]),
         (&both, "room/a/b", &read, &["post"]),
     ];
     for (login, channel, allowed, forbidden) in cases {
         for verb in allowed {
             let answer = attempt(&node, login, verb, channel).await;
-            assert!(
-                matches!(answer.status, 101 | 200),
-                "{verb} {channel}: {answer:?}"
-            );
+            assert!(matches!(answer.status, 101 | 200), "{verb} {channel}: {answer:?}");
         }
         for verb in forbidden {
-            attempt(&node, login, verb, channel)
-                .await
-                .problem(403, "forbidden");
+            attempt(&node, login, verb, channel).await.problem(403, "forbidden");
         }
     }
-    attempt(&node, &reader, "post", "")
-        .await
-        .problem(403, "forbidden");
-    attempt(&node, &both, "sse", "news/a/b")
-        .await
-        .problem(403, "forbidden");
+    attempt(&node, &reader, "post", "").await.problem(403, "forbidden");
+    attempt(&node, &both, "sse", "news/a/b").await.problem(403, "forbidden");
 }
 
 #[tokio::test]
 async fn what_a_reader_says_on_its_socket_is_not_published() {
-    let node = Setup::default()
-        .config("")
-        .env("PUSHGATE_SECRET", SECRET)
-        .start()
-        .await;
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
     let alice = node.login().await;
     let may = json!({ "channels": [{ "channel": "news", "may": "r" }] });
     let token = jwt::resign(&alice.token, SECRET, &may);
@@ -453,11 +363,7 @@ async fn what_a_reader_says_on_its_socket_is_not_published() {
     assert!(reader.next().await["error"].is_object());
     let answer = node.post_to("news", &alice, "news").await;
     assert_eq!(reader.next().await, answer);
-    let history = Request::get("/history/news?since=0")
-        .bearer(&alice.token)
-        .send(&node)
-        .await
-        .ok();
+    let history = Request::get("/history/news?since=0").bearer(&alice.token).send(&node).await.ok();
     assert_eq!(history["messages"], json!([answer]));
 }
 
@@ -472,18 +378,12 @@ async fn attempt(node: &TestNode, login: &Login, verb: &str, channel: &str) -> R
     };
     let mut connection = request.bearer(&login.token).begin(node).await;
     if matches!(verb, "ws" | "sse" | "stream") {
-        let head = common::guarded("a head", connection.head())
-            .await
-            .expect("an answer");
+        let head = common::guarded("a head", connection.head()).await.expect("an answer");
         if matches!(head.status, 101 | 200) {
             return head;
         }
-        let length = head
-            .header("content-length")
-            .map_or(0, |length| length.parse().unwrap());
-        let body = common::guarded("a body", connection.take(length))
-            .await
-            .unwrap();
+        let length = head.header("content-length").map_or(0, |length| length.parse().unwrap());
+        let body = common::guarded("a body", connection.take(length)).await.unwrap();
         return Response { body, ..head };
     }
     connection.response().await

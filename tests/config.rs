@@ -35,13 +35,8 @@ keys = [\"short\"]
 kind = \"megaphone\"
 ";
 
-const MISTAKEN: [(&str, u32); 5] = [
-    ("time_zone", 2),
-    ("lingr", 5),
-    ("seconds", 8),
-    ("keys", 11),
-    ("kind", 14),
-];
+const MISTAKEN: [(&str, u32); 5] =
+    [("time_zone", 2), ("lingr", 5), ("seconds", 8), ("keys", 11), ("kind", 14)];
 
 #[tokio::test]
 async fn mistakes_are_told_together_by_key_and_line_before_a_port_opens() {
@@ -51,9 +46,7 @@ async fn mistakes_are_told_together_by_key_and_line_before_a_port_opens() {
         let text = text(&output);
         assert!(!text.contains("listening on"), "{text}");
         for (key, line) in MISTAKEN {
-            let told = text
-                .lines()
-                .any(|told| told.contains(key) && names_line(told, line));
+            let told = text.lines().any(|told| told.contains(key) && names_line(told, line));
             assert!(told, "{verb}: {key} on line {line} is not in:\n{text}");
         }
         assert!(!text.contains("\"short\""), "a key is not repeated: {text}");
@@ -102,9 +95,7 @@ async fn check_config_is_content_with_nothing_and_with_what_is_shipped() {
     let output = run("check-config", "", &[]).await;
     assert!(output.status.success(), "{output:?}");
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml");
-    let output = command()
-        .args(["check-config", "--config", shipped])
-        .output();
+    let output = command().args(["check-config", "--config", shipped]).output();
     let output = guarded("the end", output).await.unwrap();
     assert!(output.status.success(), "{output:?}");
 }
@@ -159,9 +150,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     let alice = node.login().await;
     node.post(&alice, &"a".repeat(2048)).await;
     let long = "a".repeat(2049);
-    let answer = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&[("value", &long)]);
+    let answer = Request::post("/post").bearer(&alice.token).form(&[("value", &long)]);
     answer.send(&node).await.problem(413, "too-large");
     let answer = Request::post("/login").send(&node).await.ok();
     assert_eq!(answer["expires_in"], 60, "the file's own keys stay");
@@ -183,11 +172,7 @@ async fn port_and_data_dir_come_from_the_environment() {
         .unwrap();
     common::until(
         "an answer on the port",
-        async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_ok()
-        },
+        async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok(),
         |connected| *connected,
     )
     .await;
@@ -206,11 +191,7 @@ async fn what_is_asked_for_and_not_there_is_told() {
     let ready = Request::get("/readyz").send(&node).await;
     for name in ["REDIS_URL", "DATABASE_URL"] {
         said(&node, name).await;
-        assert!(
-            ready.text().contains(name),
-            "told in /readyz: {}",
-            ready.text()
-        );
+        assert!(ready.text().contains(name), "told in /readyz: {}", ready.text());
     }
     assert!(!node.output().contains("a-password"), "{}", node.output());
     let alice = node.login().await;
@@ -219,12 +200,8 @@ async fn what_is_asked_for_and_not_there_is_told() {
 
 #[tokio::test]
 async fn empty_variables_are_none() {
-    let node = Setup::default()
-        .config("")
-        .env("REDIS_URL", "")
-        .env("DATABASE_URL", "")
-        .start()
-        .await;
+    let node =
+        Setup::default().config("").env("REDIS_URL", "").env("DATABASE_URL", "").start().await;
     assert!(!node.output().contains("REDIS_URL"), "{}", node.output());
 }
 
@@ -234,14 +211,7 @@ async fn a_port_that_is_taken_is_told() {
     let home = Home::fresh();
     let port = node.address().port().to_string();
     let child = command()
-        .args([
-            "serve",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &port,
-            "--data-dir",
-        ])
+        .args(["serve", "--bind", "127.0.0.1", "--port", &port, "--data-dir"])
         .arg(home.path())
         .output();
     let output = guarded("the end", child).await.unwrap();
@@ -265,10 +235,7 @@ async fn logs_may_be_json() {
         .start()
         .await;
     let alice = node.login().await;
-    TestClient::connect(&node, Transport::Ws, "", &alice.query(""))
-        .await
-        .close()
-        .await;
+    TestClient::connect(&node, Transport::Ws, "", &alice.query("")).await.close().await;
     node.terminate().await;
     let output = node.output();
     let objects = output.lines().filter(|line| line.starts_with('{'));
@@ -283,37 +250,19 @@ async fn logs_may_be_json() {
 
 #[tokio::test]
 async fn help_reads_well() {
-    let output = guarded("the end", command().arg("--help").output())
-        .await
-        .unwrap();
+    let output = guarded("the end", command().arg("--help").output()).await.unwrap();
     assert!(output.status.success());
     let text = text(&output);
-    for word in [
-        "serve",
-        "login",
-        "pub",
-        "sub",
-        "users",
-        "check-config",
-        "--config",
-        "--port",
-    ] {
+    for word in ["serve", "login", "pub", "sub", "users", "check-config", "--config", "--port"] {
         assert!(text.contains(word), "no {word} in:\n{text}");
     }
-    let output = guarded("the end", command().arg("--nonsense").output())
-        .await
-        .unwrap();
+    let output = guarded("the end", command().arg("--nonsense").output()).await.unwrap();
     assert!(!output.status.success());
 }
 
 /// Waits until the node has written this somewhere.
 async fn said(node: &TestNode, text: &str) {
-    common::until(
-        text,
-        async || node.output(),
-        |output: &String| output.contains(text),
-    )
-    .await;
+    common::until(text, async || node.output(), |output: &String| output.contains(text)).await;
 }
 
 /// Runs a verb that is to end by itself, with a configuration and variables.
@@ -321,26 +270,17 @@ async fn run(verb: &str, config: &str, variables: &[(&str, &str)]) -> Output {
     let home = Home::fresh();
     let path = home.path().join("config.toml");
     std::fs::write(&path, config).unwrap();
-    let child = command()
-        .arg(verb)
-        .arg("--config")
-        .arg(&path)
-        .envs(variables.iter().copied())
-        .output();
+    let child =
+        command().arg(verb).arg("--config").arg(&path).envs(variables.iter().copied()).output();
     guarded("the end", child).await.unwrap()
 }
 
 fn text(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(out),
-        String::from_utf8_lossy(err)
-    )
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
 /// Whether a line of output has the number of a line as a word of its own.
 fn names_line(text: &str, line: u32) -> bool {
-    text.split(|letter: char| !letter.is_ascii_digit())
-        .any(|word| word == line.to_string())
+    text.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == line.to_string())
 }

@@ -23,9 +23,7 @@ async fn as_shipped_every_origin_may_read_and_none_with_credentials() {
     let node = TestNode::shipped().await;
     let alice = node.login().await;
     let users = Request::get("/users").bearer(&alice.token);
-    let post = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&[("value", "hi")]);
+    let post = Request::post("/post").bearer(&alice.token).form(&[("value", "hi")]);
     let refused = Request::post("/post").form(&[("value", "hi")]);
     let nowhere = Request::get("/nowhere");
     let login = Request::post("/login");
@@ -42,9 +40,7 @@ async fn streams_may_be_read_from_other_origins_too() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     for transport in [Transport::Sse, Transport::Stream, Transport::Poll] {
-        let request = transport
-            .request("", &alice.query("users=none"))
-            .header("Origin", GOOD);
+        let request = transport.request("", &alice.query("users=none")).header("Origin", GOOD);
         let mut connection = request.begin(&node).await;
         let head = common::guarded("a head", connection.head()).await.unwrap();
         assert_eq!(head.status, 200);
@@ -55,31 +51,17 @@ async fn streams_may_be_read_from_other_origins_too() {
 #[tokio::test]
 async fn a_preflight_is_answered_for_a_day() {
     let node = TestNode::shipped().await;
-    for target in [
-        "/login",
-        "/logout",
-        "/post",
-        "/post/room",
-        "/sse",
-        "/users/room",
-        "/history",
-    ] {
+    for target in ["/login", "/logout", "/post", "/post/room", "/sse", "/users/room", "/history"] {
         for origin in [GOOD, "null"] {
             let answer = preflight(&node, target, origin).await;
             assert_eq!(answer.status, 204, "{target}: {answer:?}");
             allows(&answer, &["*", origin]);
             let headers = answer.listed("access-control-allow-headers");
             for name in ["authorization", "idempotency-key", "content-type"] {
-                assert!(
-                    headers.iter().any(|known| known == name),
-                    "{target}: {headers:?}"
-                );
+                assert!(headers.iter().any(|known| known == name), "{target}: {headers:?}");
             }
             let methods = answer.listed("access-control-allow-methods");
-            assert!(
-                methods.iter().any(|method| method == "post"),
-                "{target}: {methods:?}"
-            );
+            assert!(methods.iter().any(|method| method == "post"), "{target}: {methods:?}");
             assert_eq!(answer.header("access-control-max-age"), Some("86400"));
             assert!(answer.body.is_empty());
         }
@@ -89,67 +71,33 @@ async fn a_preflight_is_answered_for_a_day() {
 #[tokio::test]
 async fn retry_after_is_exposed() {
     let node = TestNode::start().await;
-    let answer = Request::get("/users")
-        .header("Origin", GOOD)
-        .send(&node)
-        .await;
+    let answer = Request::get("/users").header("Origin", GOOD).send(&node).await;
     let exposed = answer.listed("access-control-expose-headers");
-    assert!(
-        exposed.iter().any(|name| name == "retry-after"),
-        "{exposed:?}"
-    );
+    assert!(exposed.iter().any(|name| name == "retry-after"), "{exposed:?}");
 }
 
 #[tokio::test]
 async fn with_a_list_only_the_listed_may_read() {
     let node = TestNode::with_config(&listed(GOOD)).await;
-    let answer = Request::post("/login")
-        .header("Origin", GOOD)
-        .send(&node)
-        .await;
+    let answer = Request::post("/login").header("Origin", GOOD).send(&node).await;
     assert_eq!(answer.status, 200);
     allows(&answer, &[GOOD]);
-    assert!(
-        answer.listed("vary").iter().any(|name| name == "origin"),
-        "{answer:?}"
-    );
+    assert!(answer.listed("vary").iter().any(|name| name == "origin"), "{answer:?}");
     allows(&preflight(&node, "/post", GOOD).await, &[GOOD]);
-    for origin in [
-        EVIL,
-        "null",
-        "https://good.test.evil.test",
-        "http://good.test",
-    ] {
-        let answer = Request::get("/users")
-            .header("Origin", origin)
-            .send(&node)
-            .await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
+    for origin in [EVIL, "null", "https://good.test.evil.test", "http://good.test"] {
+        let answer = Request::get("/users").header("Origin", origin).send(&node).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
         let answer = preflight(&node, "/post", origin).await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
     }
 }
 
 #[tokio::test]
 async fn null_may_be_listed() {
     let node = TestNode::with_config(&listed("null")).await;
-    let answer = Request::post("/login")
-        .header("Origin", "null")
-        .send(&node)
-        .await;
+    let answer = Request::post("/login").header("Origin", "null").send(&node).await;
     allows(&answer, &["null"]);
-    let answer = Request::post("/login")
-        .header("Origin", GOOD)
-        .send(&node)
-        .await;
+    let answer = Request::post("/login").header("Origin", GOOD).send(&node).await;
     assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
@@ -165,10 +113,7 @@ async fn with_a_list_a_websocket_of_another_origin_is_forbidden() {
             None => request,
         };
         let mut connection = request.begin(&node).await;
-        common::guarded("a head", connection.head())
-            .await
-            .unwrap()
-            .status
+        common::guarded("a head", connection.head()).await.unwrap().status
     };
     assert_eq!(status(Some(GOOD)).await, 101);
     assert_eq!(status(None).await, 101, "no browser");
@@ -187,9 +132,7 @@ async fn as_shipped_a_websocket_of_any_origin_works_by_its_token() {
         let mut connection = request.begin(&node).await;
         let head = common::guarded("a head", connection.head()).await.unwrap();
         assert_eq!(head.status, 101);
-        let cookie = upgrade("/ws")
-            .header("Origin", origin)
-            .header("Cookie", "token=any");
+        let cookie = upgrade("/ws").header("Origin", origin).header("Cookie", "token=any");
         cookie.send(&node).await.problem(401, "unauthorized");
     }
 }
@@ -202,10 +145,7 @@ async fn preflight(node: &TestNode, target: &str, origin: &str) -> Response {
     Request::new("OPTIONS", target)
         .header("Origin", origin)
         .header("Access-Control-Request-Method", "POST")
-        .header(
-            "Access-Control-Request-Headers",
-            "authorization, idempotency-key, content-type",
-        )
+        .header("Access-Control-Request-Headers", "authorization, idempotency-key, content-type")
         .send(node)
         .await
 }

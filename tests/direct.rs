@@ -49,12 +49,7 @@ async fn a_direct_message_reaches_every_connection_on_the_channel_and_none_elsew
     let query = bob.query("users=none");
     let mut room = TestClient::connect(&node, Transport::Ws, "room", &query).await;
     let mut clients = Vec::new();
-    for transport in [
-        Transport::Ws,
-        Transport::Sse,
-        Transport::Stream,
-        Transport::Ws,
-    ] {
+    for transport in [Transport::Ws, Transport::Sse, Transport::Stream, Transport::Ws] {
         clients.push(TestClient::connect(&node, transport, "", &query).await);
     }
     let answer = node.direct(&alice, &bob.client_id, "for Bob").await;
@@ -69,8 +64,7 @@ async fn an_inbox_comes_after_the_users_list_and_before_what_is_live(transport: 
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
     for number in 0..3_u32 {
-        node.direct(&alice, &bob.client_id, &number.to_string())
-            .await;
+        node.direct(&alice, &bob.client_id, &number.to_string()).await;
     }
     let mut client = TestClient::connect(&node, transport, "", &bob.query("users=list")).await;
     assert_eq!(ids_on(&client.next().await).len(), 2);
@@ -99,17 +93,13 @@ async fn an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were(transport: 
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
     for number in 0..103_u32 {
-        node.direct(&alice, &bob.client_id, &number.to_string())
-            .await;
+        node.direct(&alice, &bob.client_id, &number.to_string()).await;
     }
     let mut client = TestClient::connect(&node, transport, "", &bob.query("users=none")).await;
     for number in 0..100_u32 {
         assert_eq!(value_of(&client.next().await), number.to_string());
     }
-    assert_eq!(
-        client.next().await,
-        json!({ "gap": { "channel": "", "inbox": 3 } })
-    );
+    assert_eq!(client.next().await, json!({ "gap": { "channel": "", "inbox": 3 } }));
     let live = node.post(&alice, "live").await;
     assert_eq!(client.next().await, live);
 }
@@ -129,10 +119,7 @@ async fn an_inbox_keeps_256_kib() {
         if next.get("gap").is_some() {
             break next;
         }
-        assert!(
-            value_of(&next).starts_with(&format!("{kept}a")),
-            "the first are kept"
-        );
+        assert!(value_of(&next).starts_with(&format!("{kept}a")), "the first are kept");
         kept += 1;
     };
     assert_eq!(gap["gap"]["inbox"], 12 - kept);
@@ -144,21 +131,12 @@ async fn an_inbox_keeps_256_kib() {
 async fn an_unknown_client_is_told() {
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
-    let to = |id: &str| {
-        Request::post("/post")
-            .bearer(&alice.token)
-            .form(&[("value", "hi"), ("to", id)])
-    };
-    to("nobody")
-        .send(&node)
-        .await
-        .problem(404, "unknown-client");
+    let to =
+        |id: &str| Request::post("/post").bearer(&alice.token).form(&[("value", "hi"), ("to", id)]);
+    to("nobody").send(&node).await.problem(404, "unknown-client");
     to(&bob.client_id).send(&node).await.ok();
     bob.logout(&node).await;
-    to(&bob.client_id)
-        .send(&node)
-        .await
-        .problem(404, "unknown-client");
+    to(&bob.client_id).send(&node).await.problem(404, "unknown-client");
 }
 
 #[tokio::test]
@@ -193,19 +171,9 @@ async fn a_direct_message_comes_by_json_and_multipart_too() {
     let (alice, bob) = (node.login().await, node.login().await);
     let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
     let body = json!({ "value": "by json", "to": bob.client_id });
-    Request::post("/post")
-        .bearer(&alice.token)
-        .json(&body)
-        .send(&node)
-        .await
-        .ok();
+    Request::post("/post").bearer(&alice.token).json(&body).send(&node).await.ok();
     let fields = [("value", "by multipart"), ("to", bob.client_id.as_str())];
-    Request::post("/post")
-        .bearer(&alice.token)
-        .multipart(&fields)
-        .send(&node)
-        .await
-        .ok();
+    Request::post("/post").bearer(&alice.token).multipart(&fields).send(&node).await.ok();
     assert_eq!(value_of(&client.next().await), "by json");
     assert_eq!(value_of(&client.next().await), "by multipart");
 }
@@ -215,18 +183,9 @@ async fn a_direct_message_is_not_sent_twice_by_a_retry() {
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
     let mut client = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
-    let fields = [
-        ("value", "once"),
-        ("to", bob.client_id.as_str()),
-        ("key", "k1"),
-    ];
+    let fields = [("value", "once"), ("to", bob.client_id.as_str()), ("key", "k1")];
     for _ in 0..2 {
-        Request::post("/post")
-            .bearer(&alice.token)
-            .form(&fields)
-            .send(&node)
-            .await
-            .ok();
+        Request::post("/post").bearer(&alice.token).form(&fields).send(&node).await.ok();
     }
     assert_eq!(value_of(&client.next().await), "once");
     let live = node.post(&alice, "live").await;

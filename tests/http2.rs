@@ -26,12 +26,7 @@ async fn every_verb_but_ws_is_served() {
     let bearer = format!("Authorization: Bearer {}", alice.token);
     let with_token = ["--header", bearer.as_str()];
 
-    let posted = ask(
-        &node,
-        "/post",
-        &[&with_token[..], &["--data", "value=hi"]].concat(),
-    )
-    .await;
+    let posted = ask(&node, "/post", &[&with_token[..], &["--data", "value=hi"]].concat()).await;
     let posted: Value = serde_json::from_str(&posted).unwrap();
     assert_eq!(posted["message"]["value"], "hi");
     let users: Value = serde_json::from_str(&ask(&node, "/users", &with_token).await).unwrap();
@@ -49,11 +44,7 @@ async fn streams_flow() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     for verb in ["stream", "sse"] {
-        let url = format!(
-            "{}/{verb}?{}",
-            node.origin(),
-            alice.query("users=none&since=0")
-        );
+        let url = format!("{}/{verb}?{}", node.origin(), alice.query("users=none&since=0"));
         let mut child = curl().arg("--no-buffer").arg(&url).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // What was missed shows that it is open, what is live that it flows.
@@ -77,38 +68,22 @@ async fn streams_flow() {
 #[tokio::test]
 async fn problems_are_the_same() {
     let node = TestNode::start().await;
-    let answer = ask(
-        &node,
-        "/users",
-        &["--write-out", "%{http_version} %{http_code}"],
-    )
-    .await;
+    let answer = ask(&node, "/users", &["--write-out", "%{http_version} %{http_code}"]).await;
     assert!(answer.contains("\"unauthorized\""), "{answer}");
     assert!(answer.ends_with("2 401"), "{answer}");
 }
 
 fn curl() -> Command {
     let mut command = Command::new("curl");
-    command.args([
-        "--silent",
-        "--show-error",
-        "--noproxy",
-        "*",
-        "--http2-prior-knowledge",
-    ]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+    command.args(["--silent", "--show-error", "--noproxy", "*", "--http2-prior-knowledge"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command
 }
 
 /// What curl prints of one request.
 async fn ask(node: &TestNode, target: &str, arguments: &[&str]) -> String {
     let url = format!("{}{target}", node.origin());
-    let output = guarded("curl", curl().args(arguments).arg(url).output())
-        .await
-        .unwrap();
+    let output = guarded("curl", curl().args(arguments).arg(url).output()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -36,10 +36,7 @@ async fn a_login_answers_id_token_life_and_users() {
             .iter()
             .find(|user| user["client_id"] == login.client_id.as_str())
             .unwrap();
-        assert_eq!(
-            own,
-            &json!({ "client_id": login.client_id, "ip": HERE.to_string() })
-        );
+        assert_eq!(own, &json!({ "client_id": login.client_id, "ip": HERE.to_string() }));
     }
 }
 
@@ -63,16 +60,10 @@ async fn a_token_is_a_jwt_with_the_claims_of_the_contract() {
     let (header, claims) = jwt::read(&alice.token);
     assert_eq!(header["alg"], "HS256");
     assert_eq!(claims["sub"], alice.client_id);
-    let (minted, until) = (
-        claims["iat"].as_u64().unwrap(),
-        claims["exp"].as_u64().unwrap(),
-    );
+    let (minted, until) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
     assert_eq!(until - minted, 7200);
     assert!(claims["jti"].is_string(), "{claims}");
-    assert!(
-        claims.get("channels").is_none(),
-        "absent is everything: {claims}"
-    );
+    assert!(claims.get("channels").is_none(), "absent is everything: {claims}");
 }
 
 #[tokio::test]
@@ -81,10 +72,7 @@ async fn the_life_of_a_token_is_configurable() {
     let answer = Request::post("/login").send(&node).await.ok();
     assert_eq!(answer["expires_in"], 60);
     let (_, claims) = jwt::read(answer["token"].as_str().unwrap());
-    assert_eq!(
-        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),
-        60
-    );
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 60);
 }
 
 #[tokio::test]
@@ -99,10 +87,7 @@ async fn a_name_comes_by_query_form_or_json_and_is_listed() {
     ] {
         let answer = request.send(&node).await.ok();
         let users = answer["users"].as_array().unwrap();
-        let own = users
-            .iter()
-            .find(|user| user["client_id"] == answer["client_id"])
-            .unwrap();
+        let own = users.iter().find(|user| user["client_id"] == answer["client_id"]).unwrap();
         assert_eq!(own["name"], name);
     }
 }
@@ -127,29 +112,14 @@ async fn a_name_has_64_characters_at_most_and_none_that_control() {
     let node = TestNode::start().await;
     let longest = "로".repeat(64);
     node.login_as(&longest).await;
-    for bad in [
-        "로".repeat(65),
-        "a\nb".into(),
-        "a\u{0}".into(),
-        "\u{7f}".into(),
-        "\u{85}".into(),
-    ] {
-        let form = Request::post("/login")
-            .form(&[("name", &bad)])
-            .send(&node)
-            .await;
+    for bad in ["로".repeat(65), "a\nb".into(), "a\u{0}".into(), "\u{7f}".into(), "\u{85}".into()]
+    {
+        let form = Request::post("/login").form(&[("name", &bad)]).send(&node).await;
         form.names_field("name");
-        let json = Request::post("/login")
-            .json(&json!({ "name": bad }))
-            .send(&node)
-            .await;
+        let json = Request::post("/login").json(&json!({ "name": bad })).send(&node).await;
         json.names_field("name");
     }
-    Request::post("/login")
-        .json(&json!({ "name": 5 }))
-        .send(&node)
-        .await
-        .names_field("name");
+    Request::post("/login").json(&json!({ "name": 5 })).send(&node).await.names_field("name");
 }
 
 #[tokio::test]
@@ -175,26 +145,15 @@ async fn users_none_leaves_the_list_out() {
     let answer = Request::get("/login?users=none").send(&node).await.ok();
     assert!(answer.get("users").is_none(), "{answer}");
     let alice = Login::of(&answer);
-    assert!(
-        is_on(&node.users(&alice).await, &alice.client_id),
-        "present all the same"
-    );
+    assert!(is_on(&node.users(&alice).await, &alice.client_id), "present all the same");
 }
 
 #[tokio::test]
 async fn text_plain_is_the_bare_token_and_a_newline() {
     let node = TestNode::start().await;
-    let answer = Request::get("/login")
-        .header("Accept", "text/plain")
-        .send(&node)
-        .await;
+    let answer = Request::get("/login").header("Accept", "text/plain").send(&node).await;
     assert_eq!(answer.status, 200);
-    assert!(
-        answer
-            .header("content-type")
-            .unwrap()
-            .starts_with("text/plain")
-    );
+    assert!(answer.header("content-type").unwrap().starts_with("text/plain"));
     let token = answer.text().strip_suffix('\n').unwrap();
     let (_, claims) = jwt::read(token);
     let users = Request::get("/users").bearer(token).send(&node).await.ok();
@@ -209,10 +168,7 @@ async fn everyone_present_gets_a_users_push_at_a_login() {
     assert_eq!(client.next().await["count"], 1);
     let bob = node.login_as("Bob").await;
     let list = client.next().await;
-    assert!(
-        is_on(&list, &bob.client_id) && is_on(&list, &alice.client_id),
-        "{list}"
-    );
+    assert!(is_on(&list, &bob.client_id) && is_on(&list, &alice.client_id), "{list}");
     assert_eq!(list["count"], 2);
 }
 
@@ -264,13 +220,8 @@ async fn connecting_with_a_newer_token_ends_the_older_ones() {
     assert_eq!(first.end().await, Event::Closed(Some(4002)));
     assert_eq!(second.end().await, Event::Closed(Some(4002)));
     for ended in [&oldest, &older] {
-        refused(&node, &ended.token)
-            .await
-            .problem(401, "token-invalid");
-        let renewal = Request::post("/login")
-            .bearer(&ended.token)
-            .send(&node)
-            .await;
+        refused(&node, &ended.token).await.problem(401, "token-invalid");
+        let renewal = Request::post("/login").bearer(&ended.token).send(&node).await;
         renewal.problem(401, "token-invalid");
     }
     node.post(&newer, "still here").await;
@@ -279,12 +230,8 @@ async fn connecting_with_a_newer_token_ends_the_older_ones() {
 
     node.terminate().await;
     node.start_again().await;
-    refused(&node, &older.token)
-        .await
-        .problem(401, "token-invalid");
-    refused(&node, &oldest.token)
-        .await
-        .problem(401, "token-invalid");
+    refused(&node, &older.token).await.problem(401, "token-invalid");
+    refused(&node, &oldest.token).await.problem(401, "token-invalid");
     node.post(&newer, "after a restart").await;
 }
 
@@ -300,26 +247,15 @@ async fn a_logout_ends_presence_connections_and_tokens() {
     assert_eq!(ids_on(&node.users(&bob).await), [bob.client_id.as_str()]);
     assert_eq!(ws.end().await, Event::Closed(Some(4002)));
     assert_eq!(elsewhere.end().await, Event::Closed(Some(4002)));
-    refused(&node, &alice.token)
-        .await
-        .problem(401, "token-invalid");
-    refused(&node, &renewed.token)
-        .await
-        .problem(401, "token-invalid");
-    let again = Request::post("/logout")
-        .bearer(&alice.token)
-        .send(&node)
-        .await;
+    refused(&node, &alice.token).await.problem(401, "token-invalid");
+    refused(&node, &renewed.token).await.problem(401, "token-invalid");
+    let again = Request::post("/logout").bearer(&alice.token).send(&node).await;
     again.problem(401, "token-invalid");
     node.post(&bob, "others go on").await;
 
     node.restart().await;
-    refused(&node, &alice.token)
-        .await
-        .problem(401, "token-invalid");
-    refused(&node, &renewed.token)
-        .await
-        .problem(401, "token-invalid");
+    refused(&node, &alice.token).await.problem(401, "token-invalid");
+    refused(&node, &renewed.token).await.problem(401, "token-invalid");
     node.post(&bob, "others go on after a restart").await;
 }
 
@@ -327,16 +263,10 @@ async fn a_logout_ends_presence_connections_and_tokens() {
 async fn a_logout_takes_its_token_from_the_form_too() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    let answer = Request::post("/logout")
-        .form(&[("token", &alice.token)])
-        .send(&node)
-        .await;
+    let answer = Request::post("/logout").form(&[("token", &alice.token)]).send(&node).await;
     assert_eq!(answer.status, 204, "{answer:?}");
     assert!(answer.body.is_empty());
-    Request::post("/logout")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
+    Request::post("/logout").send(&node).await.problem(401, "unauthorized");
 }
 
 #[tokio::test]
@@ -346,10 +276,7 @@ async fn a_client_that_was_logged_out_may_log_in_as_another() {
     alice.logout(&node).await;
     let again = node.login().await;
     assert_ne!(again.client_id, alice.client_id);
-    assert_eq!(
-        ids_on(&node.users(&again).await),
-        [again.client_id.as_str()]
-    );
+    assert_eq!(ids_on(&node.users(&again).await), [again.client_id.as_str()]);
 }
 
 #[tokio::test]
@@ -366,11 +293,7 @@ async fn tokens_outlive_a_restart_and_the_key_is_for_our_eyes_only() {
         .filter(std::fs::Metadata::is_file)
         .map(|about| about.permissions().mode() & 0o777)
         .collect();
-    assert!(
-        modes.contains(&0o600),
-        "no file of mode 0600 in {:?}",
-        node.data_dir()
-    );
+    assert!(modes.contains(&0o600), "no file of mode 0600 in {:?}", node.data_dir());
 }
 
 #[tokio::test]
@@ -378,39 +301,20 @@ async fn a_closed_login_takes_renewals_only() {
     let mut node = TestNode::start().await;
     let alice = node.login().await;
     node.restart_with("[login]\nopen = false").await;
-    Request::get("/login")
-        .send(&node)
-        .await
-        .problem(403, "forbidden");
-    Request::post("/login")
-        .form(&[("name", "Eve")])
-        .send(&node)
-        .await
-        .problem(403, "forbidden");
+    Request::get("/login").send(&node).await.problem(403, "forbidden");
+    Request::post("/login").form(&[("name", "Eve")]).send(&node).await.problem(403, "forbidden");
     let renewed = alice.renewed(&node).await;
     assert_eq!(renewed.client_id, alice.client_id);
-    Request::post("/login")
-        .bearer("no.such.token")
-        .send(&node)
-        .await
-        .any_problem(401);
+    Request::post("/login").bearer("no.such.token").send(&node).await.any_problem(401);
 }
 
 #[tokio::test]
 async fn forged_tokens_are_refused() {
-    let node = Setup::default()
-        .config("")
-        .env("PUSHGATE_SECRET", SECRET)
-        .start()
-        .await;
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
     let alice = node.login().await;
     let (header, claims) = jwt::read(&alice.token);
     let genuine = jwt::sign(SECRET, &header, &claims);
-    Request::get("/users")
-        .bearer(&genuine)
-        .send(&node)
-        .await
-        .ok();
+    Request::get("/users").bearer(&genuine).send(&node).await.ok();
 
     let other = "another-key-altogether-0123456789-0123456789";
     let unsigned = json!({ "alg": "none", "typ": "JWT" });
@@ -434,27 +338,15 @@ async fn forged_tokens_are_refused() {
 
 #[tokio::test]
 async fn an_expired_token_is_told_apart_from_an_altered_one() {
-    let node = Setup::default()
-        .config("")
-        .env("PUSHGATE_SECRET", SECRET)
-        .start()
-        .await;
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
     let alice = node.login().await;
     let (_, claims) = jwt::read(&alice.token);
     let minted = claims["iat"].as_u64().unwrap();
     let past = json!({ "iat": minted - 7200, "exp": minted - 3600 });
     let expired = jwt::resign(&alice.token, SECRET, &past);
     refused(&node, &expired).await.problem(401, "token-expired");
-    Request::post("/login")
-        .bearer(&expired)
-        .send(&node)
-        .await
-        .problem(401, "token-expired");
-    Request::post("/logout")
-        .bearer(&expired)
-        .send(&node)
-        .await
-        .problem(401, "token-expired");
+    Request::post("/login").bearer(&expired).send(&node).await.problem(401, "token-expired");
+    Request::post("/logout").bearer(&expired).send(&node).await.problem(401, "token-expired");
     let altered = jwt::tamper(&alice.token, &past);
     refused(&node, &altered).await.problem(401, "token-invalid");
 }
@@ -463,37 +355,21 @@ async fn an_expired_token_is_told_apart_from_an_altered_one() {
 async fn a_token_of_another_server_is_invalid() {
     let (here, there) = (TestNode::start().await, TestNode::start().await);
     let alice = there.login().await;
-    refused(&here, &alice.token)
-        .await
-        .problem(401, "token-invalid");
+    refused(&here, &alice.token).await.problem(401, "token-invalid");
 }
 
 #[tokio::test]
 async fn a_text_that_is_no_token_is_unauthorized() {
     let node = TestNode::start().await;
-    for text in [
-        "garbage",
-        "eyJhbGciOiJIUzI1NiJ9",
-        "{}",
-        "0123456789abcdef0123456789abcdef",
-    ] {
+    for text in ["garbage", "eyJhbGciOiJIUzI1NiJ9", "{}", "0123456789abcdef0123456789abcdef"] {
         refused(&node, text).await.problem(401, "unauthorized");
         let query = format!("/users?token={}", common::http::encode(text));
-        Request::get(&query)
-            .send(&node)
-            .await
-            .problem(401, "unauthorized");
+        Request::get(&query).send(&node).await.problem(401, "unauthorized");
     }
     let alice = node.login().await;
     let (body, signature) = alice.token.rsplit_once('.').unwrap();
     let long = "A".repeat(6000);
-    for text in [
-        body,
-        &format!("{}.{long}", alice.token),
-        &format!("{body}."),
-        signature,
-        &long,
-    ] {
+    for text in [body, &format!("{}.{long}", alice.token), &format!("{body}."), signature, &long] {
         refused(&node, text).await.any_problem(401);
     }
 }
@@ -526,10 +402,7 @@ async fn a_token_comes_by_subprotocol_and_the_other_one_is_selected() {
     let offer = format!("pushgate.v1, bearer.{}", alice.token);
     let request = upgrade("/ws?users=none").header("Sec-WebSocket-Protocol", &offer);
     let mut socket = RawSocket::upgraded(request.begin(&node).await).await;
-    assert_eq!(
-        socket.answer.header("sec-websocket-protocol"),
-        Some("pushgate.v1")
-    );
+    assert_eq!(socket.answer.header("sec-websocket-protocol"), Some("pushgate.v1"));
     node.post(&alice, "hi").await;
     assert!(socket.next().await.unwrap().text().contains("\"hi\""));
 }
@@ -541,10 +414,7 @@ async fn a_lone_bearer_subprotocol_is_echoed() {
     let offer = format!("bearer.{}", alice.token);
     let request = upgrade("/ws?users=none").header("Sec-WebSocket-Protocol", &offer);
     let socket = RawSocket::upgraded(request.begin(&node).await).await;
-    assert_eq!(
-        socket.answer.header("sec-websocket-protocol"),
-        Some(offer.as_str())
-    );
+    assert_eq!(socket.answer.header("sec-websocket-protocol"), Some(offer.as_str()));
 }
 
 #[tokio::test]
@@ -559,26 +429,18 @@ async fn two_different_tokens_are_a_bad_request() {
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
     let query = format!("/post?{}", alice.query(""));
-    let both = Request::post(&query)
-        .bearer(&bob.token)
-        .form(&[("value", "hi")]);
+    let both = Request::post(&query).bearer(&bob.token).form(&[("value", "hi")]);
     both.send(&node).await.problem(400, "bad-request");
     let both = Request::post(&query).form(&[("value", "hi"), ("token", &bob.token)]);
     both.send(&node).await.problem(400, "bad-request");
-    let both = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&[("value", "hi"), ("token", &bob.token)]);
+    let both =
+        Request::post("/post").bearer(&alice.token).form(&[("value", "hi"), ("token", &bob.token)]);
     both.send(&node).await.problem(400, "bad-request");
     let both = upgrade(&format!("/ws?{}", alice.query("")))
         .header("Sec-WebSocket-Protocol", &format!("bearer.{}", bob.token));
     both.send(&node).await.problem(400, "bad-request");
-    let twice = Request::post(&query)
-        .bearer(&alice.token)
-        .form(&[("value", "hi")]);
-    assert_eq!(
-        twice.send(&node).await.ok()["message"]["client_id"],
-        alice.client_id
-    );
+    let twice = Request::post(&query).bearer(&alice.token).form(&[("value", "hi")]);
+    assert_eq!(twice.send(&node).await.ok()["message"]["client_id"], alice.client_id);
 }
 
 #[tokio::test]
@@ -586,19 +448,10 @@ async fn a_token_and_another_client_id_disagree() {
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);
     let fields = [("value", "hi"), ("client_id", bob.client_id.as_str())];
-    let answer = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&fields)
-        .send(&node)
-        .await;
+    let answer = Request::post("/post").bearer(&alice.token).form(&fields).send(&node).await;
     answer.problem(403, "forbidden");
     let fields = [("value", "hi"), ("client_id", alice.client_id.as_str())];
-    let answer = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&fields)
-        .send(&node)
-        .await
-        .ok();
+    let answer = Request::post("/post").bearer(&alice.token).form(&fields).send(&node).await.ok();
     assert_eq!(answer["message"]["client_id"], alice.client_id);
 }
 
@@ -619,17 +472,8 @@ async fn no_token_key_or_text_reaches_the_log_even_at_trace() {
         let query = alice.query("users=none");
         clients.push(TestClient::connect(&node, transport, "", &query).await);
     }
-    Request::post("/post")
-        .form(&[("value", text), ("token", &alice.token)])
-        .send(&node)
-        .await
-        .ok();
-    Request::post("/post")
-        .bearer(API_KEY)
-        .form(&[("value", text)])
-        .send(&node)
-        .await
-        .ok();
+    Request::post("/post").form(&[("value", text), ("token", &alice.token)]).send(&node).await.ok();
+    Request::post("/post").bearer(API_KEY).form(&[("value", text)]).send(&node).await.ok();
     for client in &mut clients {
         assert_eq!(value_of(&client.next().await), text);
     }
@@ -637,43 +481,23 @@ async fn no_token_key_or_text_reaches_the_log_even_at_trace() {
     let _ = RawSocket::upgraded(request.begin(&node).await).await;
     let altered = jwt::tamper(&renewed.token, &json!({ "exp": 1 }));
     refused(&node, &altered).await.problem(401, "token-invalid");
-    Request::get(&format!("/nowhere?token={altered}"))
-        .send(&node)
-        .await
-        .any_problem(404);
-    Request::get(&format!("/users?token={API_KEY}"))
-        .send(&node)
-        .await
-        .any_problem(401);
+    Request::get(&format!("/nowhere?token={altered}")).send(&node).await.any_problem(404);
+    Request::get(&format!("/users?token={API_KEY}")).send(&node).await.any_problem(401);
     renewed.logout(&node).await;
     node.terminate().await;
 
     let log = node.output();
     assert!(log.contains("listening on"), "the log was captured: {log}");
-    for secret in [
-        &alice.token,
-        &renewed.token,
-        &altered,
-        API_KEY,
-        SECRET,
-        text,
-    ] {
+    for secret in [&alice.token, &renewed.token, &altered, API_KEY, SECRET, text] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
     for token in [&alice.token, &renewed.token] {
         let signature = token.rsplit('.').next().unwrap();
-        assert!(
-            !log.contains(signature),
-            "a part of a token is in the log:\n{log}"
-        );
+        assert!(!log.contains(signature), "a part of a token is in the log:\n{log}");
     }
 }
 
 /// The answer to a request with a token that must not do.
 async fn refused(node: &TestNode, token: &str) -> Response {
-    Request::post("/post")
-        .bearer(token)
-        .form(&[("value", "never")])
-        .send(node)
-        .await
+    Request::post("/post").bearer(token).form(&[("value", "never")]).send(node).await
 }

@@ -34,20 +34,12 @@ async fn form_multipart_and_json_are_answered_alike() {
         Request::post("/post/").form(&[("value", value)]),
     ] {
         let answer = request.bearer(&alice.token).send(&node).await;
-        assert!(
-            answer
-                .header("content-type")
-                .unwrap()
-                .starts_with("application/json")
-        );
+        assert!(answer.header("content-type").unwrap().starts_with("application/json"));
         let message = &answer.ok()["message"];
         assert_eq!(message["value"], value);
         assert_eq!(message["client_id"], alice.client_id);
         assert_eq!(message["ip"], HERE.to_string());
-        assert!(
-            message["id"].is_string() && message["datetime"].is_string(),
-            "{message}"
-        );
+        assert!(message["id"].is_string() && message["datetime"].is_string(), "{message}");
     }
 }
 
@@ -56,19 +48,15 @@ async fn a_plus_in_a_form_is_a_space() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let request = Request::post("/post").bearer(&alice.token);
-    let answer = request.body(
-        "application/x-www-form-urlencoded; charset=UTF-8",
-        "value=a+b%2Bc",
-    );
+    let answer = request.body("application/x-www-form-urlencoded; charset=UTF-8", "value=a+b%2Bc");
     assert_eq!(value_of(&answer.send(&node).await.ok()), "a b+c");
 }
 
 #[tokio::test]
 async fn datetime_is_rfc_3339_with_microseconds_in_the_zone_configured() {
-    for (config, offsets) in [
-        ("", ["Z", "+00:00"]),
-        ("time_zone = \"Asia/Tokyo\"", ["+09:00", "+09:00"]),
-    ] {
+    for (config, offsets) in
+        [("", ["Z", "+00:00"]), ("time_zone = \"Asia/Tokyo\"", ["+09:00", "+09:00"])]
+    {
         let node = TestNode::with_config(config).await;
         let alice = node.login().await;
         let answer = node.post(&alice, "now").await;
@@ -79,11 +67,7 @@ async fn datetime_is_rfc_3339_with_microseconds_in_the_zone_configured() {
         let (date, time) = local.split_once('T').unwrap();
         assert_eq!(date.len(), "2026-11-21".len(), "{text}");
         let (seconds, fraction) = time.split_once('.').unwrap();
-        assert_eq!(
-            (seconds.len(), fraction.len()),
-            ("13:20:31".len(), 6),
-            "{text}"
-        );
+        assert_eq!((seconds.len(), fraction.len()), ("13:20:31".len(), 6), "{text}");
         let told: jiff::Timestamp = text.parse().unwrap();
         let apart = jiff::Timestamp::now().as_second() - told.as_second();
         assert!(apart.abs() <= 60, "{text} is {apart} s away");
@@ -100,10 +84,7 @@ async fn ids_of_a_channel_rise_by_one_from_one() {
             let answer = node.post_to(channel, &alice, "hi").await;
             let id = id_of(&answer);
             assert_eq!(common::offset_of(id), offset, "{id}");
-            assert_eq!(
-                epoch.get_or_insert(common::at_offset(id, 0)),
-                &common::at_offset(id, 0)
-            );
+            assert_eq!(epoch.get_or_insert(common::at_offset(id, 0)), &common::at_offset(id, 0));
         }
     }
 }
@@ -192,21 +173,14 @@ async fn a_value_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() {
     let forms = |value: &str| {
         let fields = [("value", value)];
         let post = || Request::post("/post").bearer(&alice.token);
-        [
-            post().form(&fields),
-            post().multipart(&fields),
-            post().json(&json!({ "value": value })),
-        ]
+        [post().form(&fields), post().multipart(&fields), post().json(&json!({ "value": value }))]
     };
     for request in forms(&most) {
         assert_eq!(value_of(&request.send(&node).await.ok()), most);
     }
     for request in forms(&more) {
         let problem = request.send(&node).await.problem(413, "too-large");
-        assert!(
-            problem["detail"].as_str().unwrap().contains("2048"),
-            "{problem}"
-        );
+        assert!(problem["detail"].as_str().unwrap().contains("2048"), "{problem}");
     }
 }
 
@@ -217,16 +191,9 @@ async fn the_shipped_limit_is_32_kib() {
     node.post(&alice, &"a".repeat(32_768)).await;
     let fields = [("value", "a".repeat(32_769))];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (*name, &**text)).collect();
-    let answer = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&fields)
-        .send(&node)
-        .await;
+    let answer = Request::post("/post").bearer(&alice.token).form(&fields).send(&node).await;
     let problem = answer.problem(413, "too-large");
-    assert!(
-        problem["detail"].as_str().unwrap().contains("32768"),
-        "{problem}"
-    );
+    assert!(problem["detail"].as_str().unwrap().contains("32768"), "{problem}");
 }
 
 #[tokio::test]
@@ -246,15 +213,9 @@ async fn a_body_that_announces_too_much_is_refused_unread() {
 async fn limits_come_before_identity_and_identity_before_fields() {
     let node = TestNode::with_config("[limits]\nmessage_bytes = 2048").await;
     let long = "a".repeat(3000);
-    let nobody = Request::post("/post")
-        .form(&[("value", &long)])
-        .send(&node)
-        .await;
+    let nobody = Request::post("/post").form(&[("value", &long)]).send(&node).await;
     nobody.problem(413, "too-large");
-    let nobody = Request::post("/post")
-        .form(&[("other", "hi")])
-        .send(&node)
-        .await;
+    let nobody = Request::post("/post").form(&[("other", "hi")]).send(&node).await;
     nobody.problem(401, "unauthorized");
 }
 
@@ -264,11 +225,7 @@ async fn a_client_id_alone_does_from_the_address_of_its_login() {
     let alice = node.login().await;
     let answer = by_id(&alice).send(&node).await.ok();
     assert_eq!(answer["message"]["client_id"], alice.client_id);
-    by_id(&alice)
-        .from(THERE)
-        .send(&node)
-        .await
-        .problem(403, "token-required");
+    by_id(&alice).from(THERE).send(&node).await.problem(403, "token-required");
     let nobody = Request::post("/post").form(&[("value", "hi"), ("client_id", "nobody")]);
     nobody.send(&node).await.problem(404, "unknown-client");
 }
@@ -277,9 +234,7 @@ async fn a_client_id_alone_does_from_the_address_of_its_login() {
 async fn a_client_id_alone_does_from_the_address_of_an_open_connection() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    let request = Transport::Stream
-        .request("", &alice.query("users=none"))
-        .from(THERE);
+    let request = Transport::Stream.request("", &alice.query("users=none")).from(THERE);
     let mut client = TestClient::of_request(&node, Transport::Stream, &request, ("", ""))
         .await
         .unwrap_or_else(|answer| panic!("{answer:?}"));
@@ -293,49 +248,28 @@ async fn a_client_id_alone_does_not_from_a_page_of_another_origin() {
     let alice = node.login().await;
     let foreign = by_id(&alice).header("Origin", "https://evil.test");
     foreign.send(&node).await.problem(403, "token-required");
-    by_id(&alice)
-        .header("Origin", &node.origin())
-        .send(&node)
-        .await
-        .ok();
+    by_id(&alice).header("Origin", &node.origin()).send(&node).await.ok();
 
     let page = "https://page.test";
-    let login = Request::post("/login")
-        .header("Origin", page)
-        .send(&node)
-        .await
-        .ok();
+    let login = Request::post("/login").header("Origin", page).send(&node).await.ok();
     let bob = Login::of(&login);
     by_id(&bob).header("Origin", page).send(&node).await.ok();
     by_id(&bob).send(&node).await.ok();
     let foreign = by_id(&bob).header("Origin", "https://evil.test");
     foreign.send(&node).await.problem(403, "token-required");
-    by_id(&alice)
-        .header("Origin", page)
-        .send(&node)
-        .await
-        .problem(403, "token-required");
+    by_id(&alice).header("Origin", page).send(&node).await.problem(403, "token-required");
 }
 
 #[tokio::test]
 async fn a_client_id_alone_does_not_through_a_proxy_we_do_not_trust() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for (name, value) in [
-        ("X-Forwarded-For", "127.0.0.1"),
-        ("Forwarded", "for=127.0.0.1"),
-    ] {
+    for (name, value) in [("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1")] {
         let answer = by_id(&alice).header(name, value).send(&node).await;
         answer.problem(403, "token-required");
-        let with_token = Request::post("/post")
-            .bearer(&alice.token)
-            .header(name, value);
+        let with_token = Request::post("/post").bearer(&alice.token).header(name, value);
         let answer = with_token.form(&[("value", "hi")]).send(&node).await.ok();
-        assert_eq!(
-            answer["message"]["ip"],
-            HERE.to_string(),
-            "the header is not believed"
-        );
+        assert_eq!(answer["message"]["ip"], HERE.to_string(), "the header is not believed");
     }
 }
 
@@ -343,20 +277,14 @@ async fn a_client_id_alone_does_not_through_a_proxy_we_do_not_trust() {
 async fn a_client_id_alone_can_be_forbidden_altogether() {
     let node = TestNode::with_config("[post]\nrequire_token = true").await;
     let alice = node.login().await;
-    by_id(&alice)
-        .send(&node)
-        .await
-        .problem(403, "token-required");
+    by_id(&alice).send(&node).await.problem(403, "token-required");
     node.post(&alice, "a token does").await;
 }
 
 #[tokio::test]
 async fn neither_token_nor_client_id_is_unauthorized() {
     let node = TestNode::start().await;
-    let answer = Request::post("/post")
-        .form(&[("value", "hi")])
-        .send(&node)
-        .await;
+    let answer = Request::post("/post").form(&[("value", "hi")]).send(&node).await;
     answer.problem(401, "unauthorized");
 }
 
@@ -370,21 +298,14 @@ async fn a_backend_posts_by_its_key() {
     let answer = post(&[("value", "from nobody")]).send(&node).await.ok();
     assert_eq!(answer["message"]["client_id"], "");
     assert_eq!(client.next().await, answer);
-    let answer = post(&[("value", "named"), ("client_id", "로봇 7")])
-        .send(&node)
-        .await
-        .ok();
+    let answer = post(&[("value", "named"), ("client_id", "로봇 7")]).send(&node).await.ok();
     assert_eq!(answer["message"]["client_id"], "로봇 7");
     assert_eq!(client.next().await, answer);
-    let room = Request::post("/post/room")
-        .bearer(API_KEY)
-        .form(&[("value", "hi")]);
+    let room = Request::post("/post/room").bearer(API_KEY).form(&[("value", "hi")]);
     room.send(&node).await.ok();
     let long = "a".repeat(257);
     for bad in [long.as_str(), "a\nb"] {
-        let answer = post(&[("value", "hi"), ("client_id", bad)])
-            .send(&node)
-            .await;
+        let answer = post(&[("value", "hi"), ("client_id", bad)]).send(&node).await;
         answer.names_field("client_id");
     }
 }
@@ -394,24 +315,12 @@ async fn a_wrong_key_or_a_key_in_the_query_is_unauthorized() {
     let node = TestNode::with_config(&api_key_config()).await;
     let fields = [("value", "hi")];
     let wrong = API_KEY.replace('9', "8");
-    let answer = Request::post("/post")
-        .bearer(&wrong)
-        .form(&fields)
-        .send(&node)
-        .await;
+    let answer = Request::post("/post").bearer(&wrong).form(&fields).send(&node).await;
     answer.problem(401, "unauthorized");
     let query = format!("/post?token={API_KEY}");
-    Request::post(&query)
-        .form(&fields)
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
+    Request::post(&query).form(&fields).send(&node).await.problem(401, "unauthorized");
     let shipped = TestNode::shipped().await;
-    let answer = Request::post("/post")
-        .bearer(API_KEY)
-        .form(&fields)
-        .send(&shipped)
-        .await;
+    let answer = Request::post("/post").bearer(API_KEY).form(&fields).send(&shipped).await;
     answer.problem(401, "unauthorized");
 }
 
@@ -440,10 +349,7 @@ async fn another_body_under_the_same_key_is_refused() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     keyed(&alice, "", "k1", "one").send(&node).await.ok();
-    keyed(&alice, "", "k1", "two")
-        .send(&node)
-        .await
-        .problem(409, "key-reused");
+    keyed(&alice, "", "k1", "two").send(&node).await.problem(409, "key-reused");
     keyed(&alice, "", "k2", "two").send(&node).await.ok();
 }
 
@@ -471,10 +377,7 @@ async fn concurrent_duplicates_publish_once() {
         let requests: Vec<Request> = (0..8).map(|_| keyed(&alice, "", &key, "same")).collect();
         let answers = join_all(requests.iter().map(|request| request.send(&node))).await;
         let answers: Vec<Value> = answers.iter().map(common::http::Response::ok).collect();
-        assert!(
-            answers.windows(2).all(|pair| pair[0] == pair[1]),
-            "{answers:?}"
-        );
+        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
         assert_eq!(client.next().await, answers[0]);
     }
     let after = node.post(&alice, "after").await;
@@ -485,20 +388,10 @@ async fn concurrent_duplicates_publish_once() {
 async fn a_key_has_128_characters_at_most() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    keyed(&alice, "", &"k".repeat(128), "hi")
-        .send(&node)
-        .await
-        .ok();
-    keyed(&alice, "", &"k".repeat(129), "hi")
-        .send(&node)
-        .await
-        .problem(400, "bad-request");
+    keyed(&alice, "", &"k".repeat(128), "hi").send(&node).await.ok();
+    keyed(&alice, "", &"k".repeat(129), "hi").send(&node).await.problem(400, "bad-request");
     let field = [("value", "hi"), ("key", &*"k".repeat(129))];
-    let answer = Request::post("/post")
-        .bearer(&alice.token)
-        .form(&field)
-        .send(&node)
-        .await;
+    let answer = Request::post("/post").bearer(&alice.token).form(&field).send(&node).await;
     answer.names_field("key");
 }
 
@@ -506,14 +399,8 @@ async fn a_key_has_128_characters_at_most() {
 async fn a_refused_post_does_not_use_up_its_key() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    keyed(&alice, "", "k1", "")
-        .send(&node)
-        .await
-        .names_field("value");
-    keyed(&alice, "", "k1", "now with a text")
-        .send(&node)
-        .await
-        .ok();
+    keyed(&alice, "", "k1", "").send(&node).await.names_field("value");
+    keyed(&alice, "", "k1", "now with a text").send(&node).await.ok();
 }
 
 #[tokio::test]
@@ -529,10 +416,7 @@ async fn posts_follow_one_another_on_one_connection() {
     }
     connection.write(&requests).await;
     for number in 0..20_u32 {
-        let answer = guarded("an answer", connection.try_response())
-            .await
-            .unwrap()
-            .ok();
+        let answer = guarded("an answer", connection.try_response()).await.unwrap().ok();
         assert_eq!(value_of(&answer), number.to_string());
     }
 }

@@ -44,9 +44,7 @@ async fn random_lives_agree_with_the_reference() {
     let mut world = World::new(seed).await;
     for step in 0..STEPS {
         let done = world.step().await;
-        world
-            .compare(&format!("seed {seed}, step {step}, after {done}"))
-            .await;
+        world.compare(&format!("seed {seed}, step {step}, after {done}")).await;
     }
     world.settle(&format!("seed {seed}, settled")).await;
 }
@@ -136,13 +134,7 @@ impl World {
         let query = observer.query("users=none");
         let watching = TestClient::connect(&node, Transport::Ws, "", &query).await;
         let random = Random(seed);
-        Self {
-            node,
-            observer,
-            _watching: watching,
-            clients: Vec::new(),
-            random,
-        }
+        Self { node, observer, _watching: watching, clients: Vec::new(), random }
     }
 
     /// Does something, and says what.
@@ -234,9 +226,7 @@ impl World {
         }
         self.node.post(&client.login, "hi").await;
         // A cut that is not heard of yet would end by the linger what the post has renewed.
-        let unheard = client
-            .cut_at
-            .is_some_and(|cut| Instant::now() < cut + SLACK);
+        let unheard = client.cut_at.is_some_and(|cut| Instant::now() < cut + SLACK);
         client.active(before);
         if unheard {
             client.must_until = before + LINGER - EDGE;
@@ -263,10 +253,7 @@ impl World {
             let before = Instant::now();
             let listed = ids_on(&self.node.users(&self.observer).await);
             let after = Instant::now();
-            assert!(
-                listed.contains(&self.observer.client_id),
-                "{when}: the observer is gone"
-            );
+            assert!(listed.contains(&self.observer.client_id), "{when}: the observer is gone");
             for client in &self.clients {
                 let id = &client.login.client_id;
                 assert!(
@@ -287,14 +274,8 @@ impl World {
 
     /// When every time is over, who has a connection is listed, and nobody else.
     async fn settle(&mut self, when: &str) {
-        let due = self
-            .clients
-            .iter()
-            .filter(|client| client.connections.is_empty());
-        let settled = due
-            .map(|client| client.gone_from)
-            .max()
-            .unwrap_or_else(Instant::now);
+        let due = self.clients.iter().filter(|client| client.connections.is_empty());
+        let settled = due.map(|client| client.gone_from).max().unwrap_or_else(Instant::now);
         tokio::time::sleep_until(settled).await;
         self.compare(when).await;
         let mut expected: Vec<String> = self

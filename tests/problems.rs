@@ -20,20 +20,10 @@ use serde_json::json;
 async fn an_unknown_path_is_404() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for target in [
-        "/nowhere",
-        "/post2",
-        "/loginn",
-        "/login/more",
-        "/logout/more",
-        "/api",
-    ] {
+    for target in ["/nowhere", "/post2", "/loginn", "/login/more", "/logout/more", "/api"] {
         let request = Request::get(target).bearer(&alice.token);
         let problem = request.send(&node).await.any_problem(404);
-        assert!(
-            !problem.to_string().contains("nowhere"),
-            "it reflects nothing: {problem}"
-        );
+        assert!(!problem.to_string().contains("nowhere"), "it reflects nothing: {problem}");
     }
 }
 
@@ -57,50 +47,27 @@ async fn a_wrong_method_is_405_with_allow() {
         answer.any_problem(405);
         let allow = answer.listed("allow");
         for name in allowed {
-            assert!(
-                allow.iter().any(|known| known == name),
-                "{method} {target}: {allow:?}"
-            );
+            assert!(allow.iter().any(|known| known == name), "{method} {target}: {allow:?}");
         }
         let own = method.to_ascii_lowercase();
-        assert!(
-            !allow.contains(&own),
-            "{method} {target} is not allowed: {allow:?}"
-        );
+        assert!(!allow.contains(&own), "{method} {target} is not allowed: {allow:?}");
     }
 }
 
 #[tokio::test]
 async fn identity_problems_have_their_codes() {
     let node = TestNode::start().await;
-    for target in [
-        "/ws",
-        "/sse",
-        "/stream",
-        "/poll",
-        "/users",
-        "/history",
-        "/sse/room",
-        "/users/room",
-    ] {
-        let request = if target == "/ws" {
-            common::ws::upgrade(target)
-        } else {
-            Request::get(target)
-        };
+    for target in
+        ["/ws", "/sse", "/stream", "/poll", "/users", "/history", "/sse/room", "/users/room"]
+    {
+        let request =
+            if target == "/ws" { common::ws::upgrade(target) } else { Request::get(target) };
         request.send(&node).await.problem(401, "unauthorized");
         let bad = format!("{target}?token=garbage");
-        let request = if target == "/ws" {
-            common::ws::upgrade(&bad)
-        } else {
-            Request::get(&bad)
-        };
+        let request = if target == "/ws" { common::ws::upgrade(&bad) } else { Request::get(&bad) };
         request.send(&node).await.problem(401, "unauthorized");
     }
-    Request::post("/logout")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
+    Request::post("/logout").send(&node).await.problem(401, "unauthorized");
 }
 
 #[tokio::test]
@@ -111,37 +78,19 @@ async fn the_other_rows_have_their_codes() {
     let direct = post(&[("value", "hi"), ("to", "nobody")]).send(&node).await;
     direct.problem(404, "unknown-client");
     let alone = Request::post("/post").header("Forwarded", "for=192.0.2.1");
-    let alone = alone
-        .form(&[("value", "hi"), ("client_id", &alice.client_id)])
-        .send(&node)
-        .await;
+    let alone = alone.form(&[("value", "hi"), ("client_id", &alice.client_id)]).send(&node).await;
     alone.problem(403, "token-required");
     post(&[]).send(&node).await.names_field("value");
     let long = "a".repeat(32_769);
-    post(&[("value", &long)])
-        .send(&node)
-        .await
-        .problem(413, "too-large");
-    let off = Request::post("/post/off")
-        .bearer(&alice.token)
-        .form(&[("value", "hi")]);
+    post(&[("value", &long)]).send(&node).await.problem(413, "too-large");
+    let off = Request::post("/post/off").bearer(&alice.token).form(&[("value", "hi")]);
     off.send(&node).await.problem(404, "unknown-channel");
-    let bad = Request::post("/post/a$b")
-        .bearer(&alice.token)
-        .form(&[("value", "hi")]);
+    let bad = Request::post("/post/a$b").bearer(&alice.token).form(&[("value", "hi")]);
     bad.send(&node).await.problem(400, "bad-channel");
-    let other = post(&[("value", "hi"), ("client_id", &bob.client_id)])
-        .send(&node)
-        .await;
+    let other = post(&[("value", "hi"), ("client_id", &bob.client_id)]).send(&node).await;
     other.problem(403, "forbidden");
-    post(&[("value", "one"), ("key", "k")])
-        .send(&node)
-        .await
-        .ok();
-    post(&[("value", "two"), ("key", "k")])
-        .send(&node)
-        .await
-        .problem(409, "key-reused");
+    post(&[("value", "one"), ("key", "k")]).send(&node).await.ok();
+    post(&[("value", "two"), ("key", "k")]).send(&node).await.problem(409, "key-reused");
 }
 
 #[tokio::test]
@@ -153,9 +102,7 @@ async fn too_many_connections_of_a_client_are_over_capacity() {
     let _second = TestClient::connect(&node, Transport::Stream, "room", &query).await;
     for transport in [Transport::Ws, Transport::Stream] {
         let answer = TestClient::try_connect(&node, transport, "", &query).await;
-        let Err(answer) = answer else {
-            panic!("a third connection opened: {transport:?}")
-        };
+        let Err(answer) = answer else { panic!("a third connection opened: {transport:?}") };
         answer.problem(503, "over-capacity");
         let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!(wait >= 1, "{wait}");
@@ -179,15 +126,8 @@ async fn an_event_source_is_told_to_come_back_instead() {
     let request = Transport::Sse.request("", &query);
     let mut connection = request.begin(&node).await;
     let head = guarded("a head", connection.head()).await.unwrap();
-    assert_eq!(
-        head.status, 200,
-        "anything else ends an EventSource for good: {head:?}"
-    );
-    assert!(
-        head.header("content-type")
-            .unwrap()
-            .starts_with("text/event-stream")
-    );
+    assert_eq!(head.status, 200, "anything else ends an EventSource for good: {head:?}");
+    assert!(head.header("content-type").unwrap().starts_with("text/event-stream"));
     let mut lines = Lines::new(connection, &head);
     let mut retry = None;
     while let Some(line) = guarded("a line or the end", lines.take_until(b"\n")).await {
@@ -215,10 +155,7 @@ async fn requests_that_are_no_http_are_refused_and_closed() {
         connection.write(request.as_bytes()).await;
         let answer = guarded("an answer or the end", connection.try_response()).await;
         if let Some(answer) = answer {
-            assert!(
-                matches!(answer.status, 400 | 505),
-                "{request:?}: {answer:?}"
-            );
+            assert!(matches!(answer.status, 400 | 505), "{request:?}: {answer:?}");
         }
         assert!(connection.ends().await);
     }
@@ -243,9 +180,7 @@ async fn a_body_of_an_unknown_type_is_a_problem_of_the_caller() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     for kind in ["text/plain", "application/xml", "multipart/form-data"] {
-        let request = Request::post("/post")
-            .bearer(&alice.token)
-            .body(kind, "value=hi");
+        let request = Request::post("/post").bearer(&alice.token).body(kind, "value=hi");
         let answer = request.send(&node).await;
         assert!(matches!(answer.status, 400 | 415), "{kind}: {answer:?}");
         answer.any_problem(answer.status);
@@ -266,9 +201,7 @@ async fn a_problem_names_no_secret() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let token = format!("{}x", alice.token);
-    let answer = Request::get(&format!("/users?token={token}"))
-        .send(&node)
-        .await;
+    let answer = Request::get(&format!("/users?token={token}")).send(&node).await;
     answer.any_problem(401);
     assert!(!answer.text().contains(&alice.token));
     let fields = json!({ "value": 5, "token": alice.token });

@@ -50,10 +50,7 @@ async fn a_cut_in_the_middle_of_many_posts_loses_none(transport: Transport) {
     // Three cuts: one early, one in the middle, one when most is posted.
     for pause in [100, POSTS / 2, POSTS - 1000] {
         while expected.start < pause {
-            assert_eq!(
-                value_of(&client.next().await),
-                expected.next().unwrap().to_string()
-            );
+            assert_eq!(value_of(&client.next().await), expected.next().unwrap().to_string());
         }
         let since = common::http::encode(client.since());
         client.cut();
@@ -115,11 +112,7 @@ async fn a_position_of_another_epoch_is_a_gap(transport: Transport) {
     let since = id_of(&node.post(&alice, "before").await).to_owned();
     node.restart().await;
     let posts = three(&node, &alice).await;
-    assert_ne!(
-        at_offset(&since, 0),
-        at_offset(id_of(&posts[0]), 0),
-        "a new epoch"
-    );
+    assert_ne!(at_offset(&since, 0), at_offset(id_of(&posts[0]), 0), "a new epoch");
     gap_and_all_kept(&node, &alice, transport, (&since, &posts)).await;
 }
 
@@ -136,15 +129,7 @@ async fn a_position_from_the_future_is_a_gap(transport: Transport) {
 async fn garbage_is_refused_before_the_stream_opens(transport: Transport) {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for since in [
-        "garbage%21",
-        "-5",
-        "k3x9-",
-        "k3x9-abc",
-        "%20",
-        "k3x9-1%0A",
-        "%F0%9F%A6%80-1",
-    ] {
+    for since in ["garbage%21", "-5", "k3x9-", "k3x9-abc", "%20", "k3x9-1%0A", "%F0%9F%A6%80-1"] {
         let query = alice.query(&format!("since={since}"));
         match TestClient::try_connect(&node, transport, "", &query).await {
             Ok(_) => panic!("{transport:?} opened since {since}"),
@@ -179,16 +164,11 @@ async fn ids_give_values_an_envelope(transport: Transport) {
     let mut client = TestClient::connect(&node, transport, "data", &query).await;
     if transport != Transport::Poll {
         let first = client.next().await;
-        assert!(
-            first["since"].is_string(),
-            "the position comes first: {first}"
-        );
+        assert!(first["since"].is_string(), "the position comes first: {first}");
         assert_eq!(first.as_object().unwrap().len(), 1, "{first}");
     }
     let start = client.since().to_owned();
-    let posted: Vec<Value> = (0..3)
-        .map(|number| json!({ "z": number, "a": [number] }))
-        .collect();
+    let posted: Vec<Value> = (0..3).map(|number| json!({ "z": number, "a": [number] })).collect();
     for value in &posted {
         data(&node, &alice, value).await;
     }
@@ -232,19 +212,11 @@ async fn one_since_moves_from_transport_to_transport_and_loses_nothing() {
     let mut poster = node.poster(&alice, "").await;
     let posting = tokio::spawn(async move { poster.count(0..2000).await });
     let mut expected = 0..2000_u32;
-    let route = [
-        Transport::Sse,
-        Transport::Poll,
-        Transport::Stream,
-        Transport::Poll,
-        Transport::Ws,
-    ];
+    let route =
+        [Transport::Sse, Transport::Poll, Transport::Stream, Transport::Poll, Transport::Ws];
     for (transport, until) in route.into_iter().zip([300, 600, 900, 1200, 1500]) {
         while expected.start < until {
-            assert_eq!(
-                value_of(&client.next().await),
-                expected.next().unwrap().to_string()
-            );
+            assert_eq!(value_of(&client.next().await), expected.next().unwrap().to_string());
         }
         let since = common::http::encode(client.since());
         let query = bob.query(&format!("users=none&since={since}"));
@@ -366,12 +338,8 @@ async fn a_poll_answers_at_once_what_there_is_and_all_of_it_in_time() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let posts = three(&node, &alice).await;
-    let answer = poll(
-        &node,
-        &alice,
-        &format!("users=none&wait=25&since={}", id_of(&posts[0])),
-    )
-    .await;
+    let answer =
+        poll(&node, &alice, &format!("users=none&wait=25&since={}", id_of(&posts[0]))).await;
     let got: Vec<Value> = answer
         .messages
         .iter()
@@ -388,10 +356,7 @@ async fn a_second_poll_ends_the_first_which_answers_what_it_has() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let start = poll(&node, &alice, "users=none").await.since;
-    let target = format!(
-        "/poll?users=none&wait=25&since={}",
-        common::http::encode(&start)
-    );
+    let target = format!("/poll?users=none&wait=25&since={}", common::http::encode(&start));
     let request = Request::get(&target).bearer(&alice.token);
     let mut first = request.begin(&node).await;
     // The first one is known to wait once a second one ends it; until then there may be more seconds.
@@ -431,14 +396,9 @@ async fn first_block(node: &TestNode, login: &Login, query: &str) -> String {
     assert_eq!(head.status, 200);
     let mut lines = Lines::new(connection, &head);
     loop {
-        let text = common::guarded("a block", lines.take_until(b"\n\n"))
-            .await
-            .unwrap();
+        let text = common::guarded("a block", lines.take_until(b"\n\n")).await.unwrap();
         let block = Block::of(&text);
-        assert!(
-            block.data.is_none() && block.event.is_none(),
-            "it opens with {text:?}"
-        );
+        assert!(block.data.is_none() && block.event.is_none(), "it opens with {text:?}");
         if let Some(id) = block.id {
             return id;
         }
@@ -454,11 +414,7 @@ async fn poll(node: &TestNode, login: &Login, query: &str) -> PollAnswer {
 
 async fn data(node: &TestNode, login: &Login, value: &Value) {
     let request = Request::post("/post/data").bearer(&login.token);
-    request
-        .json(&json!({ "value": value }))
-        .send(node)
-        .await
-        .ok();
+    request.json(&json!({ "value": value })).send(node).await.ok();
 }
 
 async fn three(node: &TestNode, login: &Login) -> Vec<Value> {

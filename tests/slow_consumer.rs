@@ -123,10 +123,7 @@ async fn a_stalled_stream_is_ended_and_the_fast_one_gets_all() {
                 other @ (Event::Binary(_) | Event::Refused(_)) => panic!("{other:?}"),
             }
         };
-        assert!(
-            matches!(end, Event::Closed(Some(4008)) | Event::Ended),
-            "{transport:?}: {end:?}"
-        );
+        assert!(matches!(end, Event::Closed(Some(4008)) | Event::Ended), "{transport:?}: {end:?}");
         assert!(expected < POSTS, "{transport:?} was served to the last");
     }
 }
@@ -164,15 +161,8 @@ async fn a_stalled_reader_of_a_latest_channel_wakes_to_the_newest() {
         newest = number;
         heard += 1;
     }
-    assert!(
-        heard < last / 2,
-        "{heard} of {last}: a backlog, not the newest"
-    );
+    assert!(heard < last / 2, "{heard} of {last}: a backlog, not the newest");
     let request = Request::post("/post/position").bearer(&alice.token);
-    request
-        .json(&json!({ "value": ["live"] }))
-        .send(&node)
-        .await
-        .ok();
+    request.json(&json!({ "value": ["live"] })).send(&node).await.ok();
     assert_eq!(stalled.next().await.unwrap().text(), "[\"live\"]");
 }

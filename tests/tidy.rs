@@ -48,20 +48,8 @@ fn arrows_point_one_way() {
         }
         seen.insert(part);
     }
-    assert!(
-        wrong.is_empty(),
-        "arrows that point the wrong way:\n{}",
-        wrong.join("\n")
-    );
-    for part in [
-        "gate",
-        "hub",
-        "worker",
-        "presence",
-        "transport",
-        "identity",
-        "channel",
-    ] {
+    assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
+    for part in ["gate", "hub", "worker", "presence", "transport", "identity", "channel"] {
         assert!(seen.contains(part), "{part} was not found: {seen:?}");
     }
 }
@@ -69,10 +57,8 @@ fn arrows_point_one_way() {
 #[test]
 fn every_part_has_its_place() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let parts: BTreeSet<String> = rust_files(&source)
-        .iter()
-        .map(|file| part_of(&source, file))
-        .collect();
+    let parts: BTreeSet<String> =
+        rust_files(&source).iter().map(|file| part_of(&source, file)).collect();
     for part in &parts {
         let known =
             row(part).is_some() || TOP.contains(&part.as_str()) || SHARED.contains(&part.as_str());
@@ -83,9 +69,7 @@ fn every_part_has_its_place() {
 #[test]
 fn nothing_below_the_gate_knows_http() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for part in [
-        "hub", "presence", "engine", "identity", "channel", "dialect", "store", "code",
-    ] {
+    for part in ["hub", "presence", "engine", "identity", "channel", "dialect", "store", "code"] {
         for file in rust_files(&source.join(part)) {
             let text = std::fs::read_to_string(&file).unwrap();
             for line in code_lines(&text) {
@@ -105,9 +89,7 @@ fn paths_are_read_from_every_form_of_use() {
                 // crate::comment is none\nlet it = crate::hub::Hub::new();\npub(crate) fn f() {}\n\
                 use crate::{\n    presence::{Map, page},\n    store,\n};\n\
                 #[cfg(test)]\nmod tests { use crate::server; }";
-    let expected = [
-        "channel", "code", "config", "engine", "hub", "presence", "store",
-    ];
+    let expected = ["channel", "code", "config", "engine", "hub", "presence", "store"];
     assert_eq!(parts_used(text), expected.map(str::to_owned).into());
 }
 
@@ -118,12 +100,7 @@ fn row(part: &str) -> Option<usize> {
 /// The folder or file right below `src` that a file belongs to.
 fn part_of(source: &Path, file: &Path) -> String {
     let below = file.strip_prefix(source).unwrap();
-    let first = below
-        .components()
-        .next()
-        .unwrap()
-        .as_os_str()
-        .to_string_lossy();
+    let first = below.components().next().unwrap().as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -195,7 +172,5 @@ fn first_names(group: &str) -> Vec<String> {
 }
 
 fn name_at(text: &str) -> String {
-    text.chars()
-        .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-        .collect()
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
 }

@@ -84,14 +84,8 @@ async fn text_arrives_unchanged_and_safe_for_old_pages(transport: Transport) {
         .ok();
     assert_eq!(value_of(&answer), text);
     let raw = client.next_text().await;
-    assert!(
-        !raw.contains(['\u{2028}', '\u{2029}', '\0', '\n', '\r']),
-        "{raw:?}"
-    );
-    assert!(
-        raw.contains("\\u2028") && raw.contains("\\u2029"),
-        "{raw:?}"
-    );
+    assert!(!raw.contains(['\u{2028}', '\u{2029}', '\0', '\n', '\r']), "{raw:?}");
+    assert!(raw.contains("\\u2028") && raw.contains("\\u2029"), "{raw:?}");
     let message: Value = serde_json::from_str(&raw).unwrap();
     assert_eq!(value_of(&message), text);
     node.post(&alice, "after").await;
@@ -162,10 +156,8 @@ async fn a_token_is_taken_from_the_header(transport: Transport) {
     let alice = node.login().await;
     let request = transport.request("", "users=none").bearer(&alice.token);
     let asked = ("", alice.query("users=none"));
-    let mut client = TestClient::of_request(&node, transport, &request, (asked.0, &asked.1))
-        .await
-        .ok()
-        .unwrap();
+    let mut client =
+        TestClient::of_request(&node, transport, &request, (asked.0, &asked.1)).await.ok().unwrap();
     node.post(&alice, "hello").await;
     assert_eq!(value_of(&client.next().await), "hello");
 }
@@ -200,11 +192,7 @@ async fn a_newer_token_that_connects_ends_it(transport: Transport) {
 }
 
 async fn an_expired_token_ends_it(transport: Transport) {
-    let node = Setup::default()
-        .config("")
-        .env("PUSHGATE_SECRET", SECRET)
-        .start()
-        .await;
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
     let alice = node.login().await;
     let (_, claims) = jwt::read(&alice.token);
     let soon = claims["iat"].as_u64().unwrap() + 2;

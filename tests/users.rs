@@ -84,25 +84,13 @@ async fn diff_brings_the_list_once_and_then_changes(transport: Transport) {
     let joined = client.next().await;
     let told = json!([{ "client_id": bob.client_id, "ip": HERE.to_string(), "name": "Bob" }]);
     assert_eq!(joined["joined"], told, "{joined}");
-    assert!(
-        joined["left"].as_array().is_none_or(Vec::is_empty),
-        "{joined}"
-    );
-    assert_eq!(
-        (&joined["count"], &joined["version"]),
-        (&json!(2), &json!(version + 1))
-    );
+    assert!(joined["left"].as_array().is_none_or(Vec::is_empty), "{joined}");
+    assert_eq!((&joined["count"], &joined["version"]), (&json!(2), &json!(version + 1)));
     bob.logout(&node).await;
     let left = client.next().await;
     assert_eq!(left["left"], json!([bob.client_id]), "{left}");
-    assert!(
-        left["joined"].as_array().is_none_or(Vec::is_empty),
-        "{left}"
-    );
-    assert_eq!(
-        (&left["count"], &left["version"]),
-        (&json!(1), &json!(version + 2))
-    );
+    assert!(left["joined"].as_array().is_none_or(Vec::is_empty), "{left}");
+    assert_eq!((&left["count"], &left["version"]), (&json!(1), &json!(version + 2)));
 }
 
 async fn count_brings_numbers(transport: Transport) {
@@ -123,11 +111,7 @@ async fn none_brings_nothing(transport: Transport) {
     let mut beside = TestClient::connect(&node, Transport::Ws, "", &alice.query("")).await;
     beside.next().await;
     node.login().await;
-    assert_eq!(
-        beside.next().await["count"],
-        2,
-        "the change was told to others"
-    );
+    assert_eq!(beside.next().await["count"], 2, "the change was told to others");
     let post = node.post(&alice, "hi").await;
     assert_eq!(client.next().await, post);
 }
@@ -141,10 +125,7 @@ async fn a_cut_connection_is_gone_after_the_linger(transport: Transport) {
     client.cut();
     without(&mut watching, &bob).await;
     let stayed = start.elapsed();
-    assert!(
-        stayed >= Duration::from_millis(950),
-        "gone after {stayed:?}, not lingering"
-    );
+    assert!(stayed >= Duration::from_millis(950), "gone after {stayed:?}, not lingering");
 }
 
 async fn coming_back_within_the_linger_is_no_change(transport: Transport) {
@@ -178,20 +159,14 @@ async fn an_open_connection_is_presence_enough(transport: Transport) {
         }
     };
     let (list, ()) = tokio::join!(without(&mut watching, &carol), chain);
-    assert!(
-        is_on(&list, &bob.client_id) && is_on(&list, &alice.client_id),
-        "{list}"
-    );
+    assert!(is_on(&list, &bob.client_id) && is_on(&list, &alice.client_id), "{list}");
     let again = node.login().await;
     let chain = async {
         // Up by one, and down by one when this one's time is over too.
         while client.next().await["count"] != 2 {}
     };
     let (list, ()) = tokio::join!(without(&mut watching, &again), chain);
-    assert!(
-        is_on(&list, &bob.client_id),
-        "twice the timeout, and still there: {list}"
-    );
+    assert!(is_on(&list, &bob.client_id), "twice the timeout, and still there: {list}");
 }
 
 async fn connecting_with_a_valid_token_makes_present_again(transport: Transport) {
@@ -212,17 +187,9 @@ async fn another_kind_has_no_list_unless_asked(transport: Transport) {
     assert_eq!(asking.next().await, json!({ "count": 1 }));
     node.login().await;
     let request = Request::post("/post/data").bearer(&alice.token);
-    request
-        .json(&json!({ "value": [1] }))
-        .send(&node)
-        .await
-        .ok();
+    request.json(&json!({ "value": [1] })).send(&node).await.ok();
     assert_eq!(client.next().await, json!([1]));
-    assert_eq!(
-        asking.next().await,
-        json!([1]),
-        "a login on the root is no change here"
-    );
+    assert_eq!(asking.next().await, json!([1]), "a login on the root is no change here");
 }
 
 #[tokio::test]
@@ -260,15 +227,9 @@ async fn the_last_connection_counts_not_the_first() {
     let first = TestClient::connect(&node, Transport::Ws, "", &query).await;
     let room = TestClient::connect(&node, Transport::Ws, "room", &query).await;
     first.close().await;
-    TestClient::connect(&node, Transport::Ws, "", &carol.query("users=none"))
-        .await
-        .close()
-        .await;
+    TestClient::connect(&node, Transport::Ws, "", &carol.query("users=none")).await.close().await;
     let list = without(&mut watching, &carol).await;
-    assert!(
-        is_on(&list, &bob.client_id),
-        "a connection elsewhere keeps the root: {list}"
-    );
+    assert!(is_on(&list, &bob.client_id), "a connection elsewhere keeps the root: {list}");
     room.close().await;
     without(&mut watching, &bob).await;
 }
@@ -278,12 +239,7 @@ async fn a_client_with_several_connections_is_listed_once() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let mut clients = Vec::new();
-    for transport in [
-        Transport::Ws,
-        Transport::Sse,
-        Transport::Stream,
-        Transport::Ws,
-    ] {
+    for transport in [Transport::Ws, Transport::Sse, Transport::Stream, Transport::Ws] {
         clients.push(TestClient::connect(&node, transport, "", &alice.query("users=none")).await);
     }
     let list = node.users(&alice).await;
@@ -303,10 +259,7 @@ async fn without_a_connection_presence_ends_by_timeout_and_a_post_renews_it() {
     assert!(is_on(&list, &bob.client_id), "{list}");
     without(&mut watching, &bob).await;
     let stayed = start.elapsed();
-    assert!(
-        stayed >= Duration::from_millis(3100),
-        "gone after {stayed:?}"
-    );
+    assert!(stayed >= Duration::from_millis(3100), "gone after {stayed:?}");
     node.post(&bob, "back by a post").await;
     with(&mut watching, &bob).await;
 }
@@ -334,10 +287,7 @@ async fn between_two_polls_a_client_stays() {
     let answered = Instant::now();
     without(&mut watching, &bob).await;
     let stayed = answered.elapsed();
-    assert!(
-        stayed >= Duration::from_millis(2900),
-        "linger and wait, not {stayed:?}"
-    );
+    assert!(stayed >= Duration::from_millis(2900), "linger and wait, not {stayed:?}");
 }
 
 #[tokio::test]
@@ -347,10 +297,7 @@ async fn a_logout_leaves_at_once() {
     let mut watching = watch(&node, &alice).await;
     let _open = TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none")).await;
     bob.logout(&node).await;
-    assert!(
-        !is_on(&node.users(&alice).await, &bob.client_id),
-        "gone when it is answered"
-    );
+    assert!(!is_on(&node.users(&alice).await, &bob.client_id), "gone when it is answered");
     without(&mut watching, &bob).await;
 }
 
@@ -360,9 +307,7 @@ async fn changes_soon_after_a_push_go_out_together() {
     let alice = node.login().await;
     let mut watching = watch(&node, &alice).await;
     let first = node.login().await;
-    let version = with(&mut watching, &first).await["version"]
-        .as_u64()
-        .unwrap();
+    let version = with(&mut watching, &first).await["version"].as_u64().unwrap();
     let start = Instant::now();
     for _ in 0..10 {
         node.login().await;
@@ -370,10 +315,7 @@ async fn changes_soon_after_a_push_go_out_together() {
     let list = watching.client.next().await;
     assert_eq!(list["count"], 12, "all of them together");
     assert_eq!(list["version"], version + 1);
-    assert!(
-        start.elapsed() >= Duration::from_millis(900),
-        "within the time, not before"
-    );
+    assert!(start.elapsed() >= Duration::from_millis(900), "within the time, not before");
 }
 
 #[tokio::test]
@@ -406,11 +348,7 @@ async fn on_another_channel_one_is_present_while_subscribed() {
     assert_eq!(request.send(&node).await.ok()["count"], 2);
     guest.close().await;
     assert_eq!(ids_on(&client.next().await), [alice.client_id.as_str()]);
-    let other = Request::get("/users/other")
-        .bearer(&alice.token)
-        .send(&node)
-        .await
-        .ok();
+    let other = Request::get("/users/other").bearer(&alice.token).send(&node).await.ok();
     assert_eq!((&other["users"], &other["count"]), (&json!([]), &json!(0)));
 }
 
@@ -419,11 +357,7 @@ async fn users_has_the_shape_of_a_push() {
     let node = TestNode::start().await;
     let alice = node.login_as("Alice").await;
     let pushed = watch_first(&node, &alice).await;
-    let asked = Request::get("/users/")
-        .bearer(&alice.token)
-        .send(&node)
-        .await
-        .ok();
+    let asked = Request::get("/users/").bearer(&alice.token).send(&node).await.ok();
     for member in ["users", "count", "version"] {
         assert_eq!(asked[member], pushed[member], "{asked} and {pushed}");
     }
@@ -455,17 +389,10 @@ async fn large_lists_are_paged() {
         if users.is_empty() {
             break;
         }
-        seen.extend(
-            users
-                .iter()
-                .map(|user| user["client_id"].as_str().unwrap().to_owned()),
-        );
+        seen.extend(users.iter().map(|user| user["client_id"].as_str().unwrap().to_owned()));
     }
     seen.sort();
-    let mut expected: Vec<String> = present
-        .iter()
-        .map(|login| login.client_id.clone())
-        .collect();
+    let mut expected: Vec<String> = present.iter().map(|login| login.client_id.clone()).collect();
     expected.sort();
     assert_eq!(seen, expected, "each once");
 }
@@ -477,11 +404,7 @@ async fn a_page_has_100_unless_asked() {
     for _ in 0..104 {
         Request::post("/login?users=none").send(&node).await.ok();
     }
-    let list = Request::get("/users")
-        .bearer(&alice.token)
-        .send(&node)
-        .await
-        .ok();
+    let list = Request::get("/users").bearer(&alice.token).send(&node).await.ok();
     assert_eq!(list["users"].as_array().unwrap().len(), 100);
     assert_eq!(list["count"], 105);
     let list = node.users(&alice).await;
@@ -490,35 +413,16 @@ async fn a_page_has_100_unless_asked() {
 
 #[tokio::test]
 async fn it_needs_a_token_or_an_api_key_unless_anonymous() {
-    let config = format!(
-        "{}[channels.open]\nkind = \"message\"\nanonymous = true",
-        api_key_config()
-    );
+    let config =
+        format!("{}[channels.open]\nkind = \"message\"\nanonymous = true", api_key_config());
     let node = TestNode::with_config(&config).await;
     let alice = node.login().await;
-    Request::get("/users")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
-    Request::get("/users/room")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
-    Request::get("/users/open")
-        .bearer("garbage")
-        .send(&node)
-        .await
-        .problem(401, "unauthorized");
-    let list = Request::get("/users")
-        .bearer(API_KEY)
-        .send(&node)
-        .await
-        .ok();
+    Request::get("/users").send(&node).await.problem(401, "unauthorized");
+    Request::get("/users/room").send(&node).await.problem(401, "unauthorized");
+    Request::get("/users/open").bearer("garbage").send(&node).await.problem(401, "unauthorized");
+    let list = Request::get("/users").bearer(API_KEY).send(&node).await.ok();
     assert_eq!(ids_on(&list), [alice.client_id.as_str()]);
-    assert_eq!(
-        Request::get("/users/open").send(&node).await.ok()["count"],
-        0
-    );
+    assert_eq!(Request::get("/users/open").send(&node).await.ok()["count"], 0);
 }
 
 #[tokio::test]
@@ -540,41 +444,22 @@ async fn an_anonymous_subscriber_has_an_id_for_the_life_of_its_connection() {
 #[tokio::test]
 async fn addresses_are_cut_as_configured() {
     for (config, shown) in [
-        (
-            "",
-            ["203.0.113.0", "2001:db8:1::", "192.168.1.20", "127.0.0.1"],
-        ),
-        (
-            "ip = \"full\"",
-            [
-                "203.0.113.77",
-                "2001:db8:1:2::3",
-                "192.168.1.20",
-                "127.0.0.1",
-            ],
-        ),
+        ("", ["203.0.113.0", "2001:db8:1::", "192.168.1.20", "127.0.0.1"]),
+        ("ip = \"full\"", ["203.0.113.77", "2001:db8:1:2::3", "192.168.1.20", "127.0.0.1"]),
         ("ip = \"none\"", ["", "", "", ""]),
     ] {
         let config = format!("trusted_proxies = [\"127.0.0.0/8\"]\n[presence]\n{config}");
         let node = TestNode::with_config(&config).await;
-        let from = [
-            "203.0.113.77",
-            "2001:db8:1:2::3",
-            "192.168.1.20",
-            "127.0.0.1",
-        ];
+        let from = ["203.0.113.77", "2001:db8:1:2::3", "192.168.1.20", "127.0.0.1"];
         for (from, shown) in from.into_iter().zip(shown) {
             let login = Request::post("/login").header("X-Forwarded-For", from);
             let answer = login.send(&node).await.ok();
             let alice = Login::of(&answer);
             let users = answer["users"].as_array().unwrap().iter();
-            let own: Vec<&Value> = users
-                .filter(|user| user["client_id"] == alice.client_id.as_str())
-                .collect();
+            let own: Vec<&Value> =
+                users.filter(|user| user["client_id"] == alice.client_id.as_str()).collect();
             assert_eq!(address(&own[0]["ip"]), shown, "{from} under {config:?}");
-            let post = Request::post("/post")
-                .bearer(&alice.token)
-                .header("X-Forwarded-For", from);
+            let post = Request::post("/post").bearer(&alice.token).header("X-Forwarded-For", from);
             let message = post.form(&[("value", "hi")]).send(&node).await.ok();
             assert_eq!(address(&message["message"]["ip"]), shown, "in messages too");
         }
@@ -594,16 +479,10 @@ async fn above_max_list_changes_are_told_and_above_max_diff_counts() {
     let mut others = Vec::new();
 
     grow(&node, &mut others, 9).await;
-    assert!(
-        told(&mut list, 10).await.get("users").is_some(),
-        "at the bound still lists"
-    );
+    assert!(told(&mut list, 10).await.get("users").is_some(), "at the bound still lists");
     assert!(told(&mut diff, 10).await.get("joined").is_some());
     grow(&node, &mut others, 1).await;
-    assert!(
-        told(&mut list, 11).await.get("joined").is_some(),
-        "above it changes"
-    );
+    assert!(told(&mut list, 11).await.get("joined").is_some(), "above it changes");
     assert!(told(&mut diff, 11).await.get("joined").is_some());
 
     let newcomer = &others[9];
@@ -613,17 +492,10 @@ async fn above_max_list_changes_are_told_and_above_max_diff_counts() {
     assert!(is_on(&first, &newcomer.client_id), "{first}");
 
     grow(&node, &mut others, 9).await;
-    assert!(
-        told(&mut list, 20).await.get("joined").is_some(),
-        "at the bound still changes"
-    );
+    assert!(told(&mut list, 20).await.get("joined").is_some(), "at the bound still changes");
     told(&mut diff, 20).await;
     grow(&node, &mut others, 1).await;
-    assert_eq!(
-        told(&mut list, 21).await,
-        json!({ "count": 21 }),
-        "above it counts"
-    );
+    assert_eq!(told(&mut list, 21).await, json!({ "count": 21 }), "above it counts");
     assert_eq!(told(&mut diff, 21).await, json!({ "count": 21 }));
 }
 
@@ -640,18 +512,11 @@ async fn the_way_back_is_taken_below_ninety_percent_and_begins_with_a_list() {
     assert_eq!(told(&mut list, 21).await, json!({ "count": 21 }));
 
     shrink(&node, &mut others, 3).await;
-    assert_eq!(
-        told(&mut list, 18).await,
-        json!({ "count": 18 }),
-        "not below 90 % yet"
-    );
+    assert_eq!(told(&mut list, 18).await, json!({ "count": 18 }), "not below 90 % yet");
     shrink(&node, &mut others, 1).await;
     let back = told(&mut list, 17).await;
     assert!(back.get("users").is_some(), "it begins with a list: {back}");
-    assert_eq!(
-        back["partial"], true,
-        "17 are more than a whole list: {back}"
-    );
+    assert_eq!(back["partial"], true, "17 are more than a whole list: {back}");
     shrink(&node, &mut others, 1).await;
     assert!(told(&mut list, 16).await.get("left").is_some());
 
@@ -661,11 +526,7 @@ async fn the_way_back_is_taken_below_ninety_percent_and_begins_with_a_list() {
     shrink(&node, &mut others, 1).await;
     let back = told(&mut list, 8).await;
     assert_eq!(ids_on(&back).len(), 8, "the whole list: {back}");
-    assert!(
-        back.get("partial")
-            .is_none_or(|partial| *partial == json!(false)),
-        "{back}"
-    );
+    assert!(back.get("partial").is_none_or(|partial| *partial == json!(false)), "{back}");
     shrink(&node, &mut others, 1).await;
     assert_eq!(ids_on(&told(&mut list, 7).await).len(), 7, "lists again");
 }

@@ -46,13 +46,7 @@ impl Scene {
         let socket = RawSocket::open(&node, &target).await;
         let query = bob.query("users=none");
         let beside = TestClient::connect(&node, Transport::Ws, "", &query).await;
-        Self {
-            node,
-            alice,
-            socket,
-            beside,
-            posts: 0,
-        }
+        Self { node, alice, socket, beside, posts: 0 }
     }
 
     /// The bytes must be answered with this close code, and nobody else may notice.
@@ -60,10 +54,7 @@ impl Scene {
         let mut scene = Self::new().await;
         scene.socket.write(bytes).await;
         let code = scene.socket.closed_with().await;
-        assert!(
-            code.is_some_and(|code| codes.contains(&code)),
-            "{code:?}, not one of {codes:?}"
-        );
+        assert!(code.is_some_and(|code| codes.contains(&code)), "{code:?}, not one of {codes:?}");
         scene.others_are_undisturbed().await;
     }
 
@@ -87,10 +78,7 @@ impl Scene {
 #[tokio::test]
 async fn what_a_socket_says_reaches_everyone() {
     let mut scene = Scene::new().await;
-    scene
-        .socket
-        .write(&frame(TEXT, b"{\"value\":\"hi \\u2028 \\u0000\"}"))
-        .await;
+    scene.socket.write(&frame(TEXT, b"{\"value\":\"hi \\u2028 \\u0000\"}")).await;
     let own = scene.next().await;
     assert_eq!(value_of(&own), "hi \u{2028} \0");
     assert_eq!(own["message"]["client_id"], scene.alice.client_id);
@@ -161,15 +149,9 @@ async fn utf8_split_across_fragments_is_text() {
     let mut scene = Scene::new().await;
     let text = "{\"value\":\"로비\"}".as_bytes();
     let middle = 12;
-    assert!(
-        std::str::from_utf8(&text[..middle]).is_err(),
-        "cut within a character"
-    );
+    assert!(std::str::from_utf8(&text[..middle]).is_err(), "cut within a character");
     scene.socket.write(&masked(TEXT, &text[..middle])).await;
-    scene
-        .socket
-        .write(&masked(FIN | CONTINUATION, &text[middle..]))
-        .await;
+    scene.socket.write(&masked(FIN | CONTINUATION, &text[middle..])).await;
     assert_eq!(value_of(&scene.next().await), "로비");
 }
 
@@ -232,10 +214,7 @@ async fn a_message_of_exactly_the_limit_is_taken_and_one_byte_more_is_1009() {
 async fn fragments_together_over_the_limit_are_1009() {
     let mut scene = Scene::with_config("[limits]\nmessage_bytes = 2048").await;
     scene.socket.write(&masked(TEXT, &[b'a'; 1500])).await;
-    scene
-        .socket
-        .write(&masked(CONTINUATION, &[b'a'; 1500]))
-        .await;
+    scene.socket.write(&masked(CONTINUATION, &[b'a'; 1500])).await;
     assert_eq!(scene.socket.closed_with().await, Some(1009));
     scene.others_are_undisturbed().await;
 }
@@ -252,15 +231,9 @@ async fn a_fragment_a_second_is_assembled() {
     scene.socket.write(&masked(CONTINUATION, b"\"slow")).await;
     scene.socket.write(&frame(PING, b"between")).await;
     let pong = scene.socket.next().await.unwrap();
-    assert_eq!(
-        (pong.opcode, pong.payload.as_slice()),
-        (PONG, b"between".as_slice())
-    );
+    assert_eq!((pong.opcode, pong.payload.as_slice()), (PONG, b"between".as_slice()));
     tokio::time::sleep(Duration::from_secs(1)).await;
-    scene
-        .socket
-        .write(&masked(FIN | CONTINUATION, b"ly\"}"))
-        .await;
+    scene.socket.write(&masked(FIN | CONTINUATION, b"ly\"}")).await;
     assert_eq!(value_of(&scene.next().await), "slowly");
 }
 
@@ -279,10 +252,7 @@ async fn many_frames_in_one_piece_are_all_heard_in_order() {
     let mut scene = Scene::new().await;
     let mut bytes = Vec::new();
     for number in 0..200_u32 {
-        bytes.extend(frame(
-            TEXT,
-            format!("{{\"value\":\"{number}\"}}").as_bytes(),
-        ));
+        bytes.extend(frame(TEXT, format!("{{\"value\":\"{number}\"}}").as_bytes()));
     }
     scene.socket.write(&bytes).await;
     for number in 0..200_u32 {
@@ -296,10 +266,7 @@ async fn a_ping_is_answered_with_its_own_payload() {
     for payload in [b"".as_slice(), b"are you there", &[0xff; 125]] {
         scene.socket.write(&frame(PING, payload)).await;
         let pong = scene.socket.next().await.unwrap();
-        assert_eq!(
-            (pong.fin, pong.opcode, pong.payload.as_slice()),
-            (true, PONG, payload)
-        );
+        assert_eq!((pong.fin, pong.opcode, pong.payload.as_slice()), (true, PONG, payload));
     }
     scene.socket.write(&frame(PONG, b"unasked")).await;
     scene.others_are_undisturbed().await;
@@ -309,10 +276,7 @@ async fn a_ping_is_answered_with_its_own_payload() {
 #[tokio::test]
 async fn a_close_is_echoed() {
     for (payload, code) in [
-        (
-            [1000_u16.to_be_bytes().as_slice(), b"bye"].concat(),
-            Some(1000),
-        ),
+        ([1000_u16.to_be_bytes().as_slice(), b"bye"].concat(), Some(1000)),
         (1001_u16.to_be_bytes().to_vec(), Some(1001)),
         (3000_u16.to_be_bytes().to_vec(), Some(3000)),
         (4999_u16.to_be_bytes().to_vec(), Some(4999)),
@@ -323,10 +287,7 @@ async fn a_close_is_echoed() {
     }
     let mut scene = Scene::new().await;
     scene.socket.write(&frame(CLOSE, b"")).await;
-    assert!(matches!(
-        scene.socket.closed_with().await,
-        None | Some(1000)
-    ));
+    assert!(matches!(scene.socket.closed_with().await, None | Some(1000)));
     scene.others_are_undisturbed().await;
 }
 
@@ -351,16 +312,9 @@ async fn errors_are_told_to_their_sender_each_time() {
             assert!(error["error"].is_object(), "{bad:?} brought {error}");
         }
     }
-    scene
-        .socket
-        .write(&frame(TEXT, b"{\"value\":\"still open\"}"))
-        .await;
+    scene.socket.write(&frame(TEXT, b"{\"value\":\"still open\"}")).await;
     assert_eq!(value_of(&scene.next().await), "still open");
-    assert_eq!(
-        value_of(&scene.beside.next().await),
-        "still open",
-        "others heard of no error"
-    );
+    assert_eq!(value_of(&scene.beside.next().await), "still open", "others heard of no error");
 }
 
 #[tokio::test]
@@ -416,17 +370,10 @@ async fn odd_but_legal_upgrades_are_taken() {
         .header("upgrade", "WebSocket")
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", common::ws::KEY)
-        .header(
-            "sec-websocket-extensions",
-            "permessage-deflate; client_max_window_bits, x-odd",
-        )
+        .header("sec-websocket-extensions", "permessage-deflate; client_max_window_bits, x-odd")
         .header("sec-websocket-protocol", "something.else");
     let mut socket = RawSocket::upgraded(request.begin(&node).await).await;
-    assert_eq!(
-        socket.answer.header("sec-websocket-extensions"),
-        None,
-        "none is offered yet"
-    );
+    assert_eq!(socket.answer.header("sec-websocket-extensions"), None, "none is offered yet");
     node.post(&alice, "hi").await;
     assert!(socket.next().await.unwrap().text().contains("\"hi\""));
 }

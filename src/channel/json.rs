@@ -35,11 +35,7 @@ fn escape_separators(out: &mut Vec<u8>, start: usize) {
     while let Some((byte, tail)) = rest.split_first() {
         match rest.get(..3) {
             Some(three) if is_separator(three) => {
-                let escape: &[u8] = if three.ends_with(&[0xA8]) {
-                    b"\\u2028"
-                } else {
-                    b"\\u2029"
-                };
+                let escape: &[u8] = if three.ends_with(&[0xA8]) { b"\\u2028" } else { b"\\u2029" };
                 out.extend_from_slice(escape);
                 rest = rest.get(3..).unwrap_or_default();
             }
@@ -85,19 +81,13 @@ mod tests {
 
     #[test]
     fn separators_are_escaped_and_nothing_else_is_changed() {
-        assert_eq!(
-            string("a\u{2028}b\u{2029}\u{2027}\0\"東"),
-            r#""a\u2028b\u2029‧\u0000\"東""#
-        );
+        assert_eq!(string("a\u{2028}b\u{2029}\u{2027}\0\"東"), r#""a\u2028b\u2029‧\u0000\"東""#);
     }
 
     #[test]
     fn compacting_keeps_digits_and_order() {
         let text = " { \"b\" : [ 1.50 , -0 , 1E+2 ] ,\n\"a\":\" x \\\" y \" } ";
-        assert_eq!(
-            compact(text).unwrap(),
-            r#"{"b":[1.50,-0,1E+2],"a":" x \" y "}"#
-        );
+        assert_eq!(compact(text).unwrap(), r#"{"b":[1.50,-0,1E+2],"a":" x \" y "}"#);
     }
 
     #[test]

@@ -134,9 +134,7 @@ fn decode(raw: &str) -> Result<String, NameError> {
             }
         }
     }
-    let decoded = percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| NameError::Encoding)?;
+    let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| NameError::Encoding)?;
     Ok(decoded.into_owned())
 }
 
@@ -155,11 +153,7 @@ fn push_segment(name: &mut String, segment: &str) -> Result<(), NameError> {
         return Err(NameError::SegmentLength);
     }
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '~' | '-');
-    if segment.chars().all(fits) {
-        Ok(())
-    } else {
-        Err(NameError::Character)
-    }
+    if segment.chars().all(fits) { Ok(()) } else { Err(NameError::Character) }
 }
 
 /// A channel name in which `*` stands for one segment and a last `**` for any number of them.
@@ -168,12 +162,13 @@ fn push_segment(name: &mut String, segment: &str) -> Result<(), NameError> {
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Pattern(Vec<Part>);
 
-/// A part of a pattern, from the least to the most specific.
+/// A part of a pattern, from the least to the most specific. The last is `Rest` or `End`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Part {
     Rest,
     One,
     Name(String),
+    End,
 }
 
 impl Pattern {
@@ -182,10 +177,11 @@ impl Pattern {
     /// # Errors
     /// [`NameError`], for a part that is no segment of a name, or a `**` that is not the last part.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Ok(Self(Vec::new()));
-        }
         let mut parts = Vec::new();
+        if text.is_empty() {
+            parts.push(Part::End);
+            return Ok(Self(parts));
+        }
         let mut raw = text.split('/').peekable();
         while let Some(part) = raw.next() {
             if parts.len() == MAX_SEGMENTS {
@@ -201,24 +197,25 @@ impl Pattern {
                 }
             });
         }
+        if parts.last() != Some(&Part::Rest) {
+            parts.push(Part::End);
+        }
         Ok(Self(parts))
     }
 
     /// Whether `name` is one of those that the pattern speaks of.
     pub fn matches(&self, name: &ChannelName) -> bool {
-        let mut segments = name
-            .as_str()
-            .split('/')
-            .filter(|segment| !segment.is_empty());
+        let mut segments = name.as_str().split('/').filter(|segment| !segment.is_empty());
         for part in &self.0 {
             match part {
                 Part::Rest => return true,
                 Part::One if segments.next().is_some() => {}
                 Part::Name(wanted) if segments.next() == Some(wanted) => {}
+                Part::End => return segments.next().is_none(),
                 Part::One | Part::Name(_) => return false,
             }
         }
-        segments.next().is_none()
+        false
     }
 }
 
@@ -227,17 +224,12 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        Pattern::parse(pattern)
-            .unwrap()
-            .matches(&ChannelName::parse(name).unwrap())
+        Pattern::parse(pattern).unwrap().matches(&ChannelName::parse(name).unwrap())
     }
 
     #[test]
     fn a_slash_at_the_end_is_the_same_name() {
-        assert_eq!(
-            ChannelName::from_path("chat/a/"),
-            ChannelName::from_path("chat/a")
-        );
+        assert_eq!(ChannelName::from_path("chat/a/"), ChannelName::from_path("chat/a"));
         assert!(ChannelName::from_path("/").unwrap().is_root());
     }
 
@@ -273,16 +265,10 @@ mod tests {
         for (path, error) in cases {
             assert_eq!(ChannelName::from_path(path), Err(error), "{path}");
         }
-        assert_eq!(
-            ChannelName::parse(&"a".repeat(65)),
-            Err(NameError::SegmentLength)
-        );
+        assert_eq!(ChannelName::parse(&"a".repeat(65)), Err(NameError::SegmentLength));
         let long = ["東".repeat(64), "東".repeat(22)].join("/");
         assert_eq!(ChannelName::parse(&long), Err(NameError::TooLong));
-        assert_eq!(
-            ChannelName::from_path(&"a/".repeat(300)),
-            Err(NameError::TooManySegments)
-        );
+        assert_eq!(ChannelName::from_path(&"a/".repeat(300)), Err(NameError::TooManySegments));
     }
 
     #[test]
@@ -299,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_more_specific_pattern_is_the_greater() {
-        let order = ["**", "*", "chat/**", "chat/*", "chat/a"];
+        let order = ["**", "*", "chat/**", "chat/*", "chat/a", "chat", ""];
         for pair in order.windows(2) {
             let less = Pattern::parse(pair[0]).unwrap();
             assert!(less < Pattern::parse(pair[1]).unwrap(), "{pair:?}");

@@ -47,10 +47,8 @@ pub struct Policies(Vec<(Pattern, Arc<Policy>)>);
 impl Policies {
     /// The policies in `rules`, whatever their order.
     pub fn new(rules: Vec<(Pattern, Policy)>) -> Self {
-        let mut rules: Vec<_> = rules
-            .into_iter()
-            .map(|(pattern, policy)| (pattern, Arc::new(policy)))
-            .collect();
+        let mut rules: Vec<_> =
+            rules.into_iter().map(|(pattern, policy)| (pattern, Arc::new(policy))).collect();
         rules.sort_by(|(a, _), (b, _)| b.cmp(a));
         Self(rules)
     }
@@ -67,19 +65,9 @@ mod tests {
     use super::*;
 
     fn policy(kind: Kind) -> Policy {
-        let history = Bounds {
-            messages: 1,
-            age: Duration::from_secs(1),
-            bytes: 1,
-        };
+        let history = Bounds { messages: 1, age: Duration::from_secs(1), bytes: 1 };
         let delivery = DeliveryPolicy::Every;
-        Policy {
-            kind,
-            anonymous: false,
-            prefix: String::new(),
-            delivery,
-            history,
-        }
+        Policy { kind, anonymous: false, prefix: String::new(), delivery, history }
     }
 
     #[test]
@@ -90,11 +78,7 @@ mod tests {
             rule("lab/*", Kind::Json),
             rule("lab/secret", Kind::Off),
         ]);
-        let kind = |name| {
-            policies
-                .of(&ChannelName::parse(name).unwrap())
-                .map(|found| found.kind)
-        };
+        let kind = |name| policies.of(&ChannelName::parse(name).unwrap()).map(|found| found.kind);
         assert_eq!(kind("anything"), Some(Kind::Message));
         assert_eq!(kind("lab/a"), Some(Kind::Json));
         assert_eq!(kind("lab/secret"), None);

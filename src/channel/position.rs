@@ -58,10 +58,7 @@ impl Position {
     /// The position one further on.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self {
-            epoch: self.epoch,
-            offset: self.offset + 1,
-        }
+        Self { epoch: self.epoch, offset: self.offset + 1 }
     }
 }
 
@@ -105,18 +102,12 @@ impl Since {
             Some((id, users)) => (id, Some(parse_users(users).ok_or(SinceError)?)),
         };
         if id == "0" {
-            return Ok(Self {
-                position: None,
-                users,
-            });
+            return Ok(Self { position: None, users });
         }
         let (epoch, offset) = id.split_once('-').ok_or(SinceError)?;
         let epoch = Epoch::parse(epoch).ok_or(SinceError)?;
         let offset = parse_number(offset).ok_or(SinceError)?;
-        Ok(Self {
-            position: Some(Position { epoch, offset }),
-            users,
-        })
+        Ok(Self { position: Some(Position { epoch, offset }), users })
     }
 }
 
@@ -135,10 +126,7 @@ impl fmt::Display for Since {
 
 fn parse_users(text: &str) -> Option<(u64, u32)> {
     let (version, life) = text.split_once('.')?;
-    Some((
-        parse_number(version)?,
-        u32::try_from(parse_number(life)?).ok()?,
-    ))
+    Some((parse_number(version)?, u32::try_from(parse_number(life)?).ok()?))
 }
 
 /// Digits alone: `u64::from_str` would let a plus sign pass.
@@ -157,13 +145,7 @@ mod tests {
             let epoch = Epoch::from_random(number);
             let position = Position { epoch, offset: 41 };
             let since = Since::parse(&position.to_string()).unwrap();
-            assert_eq!(
-                since,
-                Since {
-                    position: Some(position),
-                    users: None
-                }
-            );
+            assert_eq!(since, Since { position: Some(position), users: None });
         }
     }
 
@@ -173,24 +155,13 @@ mod tests {
         assert_eq!(since.users, Some((7, 99)));
         assert_eq!(since.position.unwrap().offset, 41);
         assert_eq!(Since::parse(&since.to_string()), Ok(since));
-        assert_eq!(
-            Since::parse("0"),
-            Ok(Since {
-                position: None,
-                users: None
-            })
-        );
+        assert_eq!(Since::parse("0"), Ok(Since { position: None, users: None }));
     }
 
     #[test]
     fn a_text_that_is_no_id_is_refused() {
-        let texts = [
-            "", "1", "-", "a-", "-1", "a-+1", "A-1", "a-1-1", "a-1.", "a-1.2", "a-1.2.x",
-        ];
-        for text in texts
-            .into_iter()
-            .chain(["a-99999999999999999999", "123456789-1", "a-1 "])
-        {
+        let texts = ["", "1", "-", "a-", "-1", "a-+1", "A-1", "a-1-1", "a-1.", "a-1.2", "a-1.2.x"];
+        for text in texts.into_iter().chain(["a-99999999999999999999", "123456789-1", "a-1 "]) {
             assert_eq!(Since::parse(text), Err(SinceError), "{text}");
         }
     }

@@ -81,17 +81,11 @@ impl Channel {
             return Ok(Self::default());
         }
         let segments: Vec<&str> = trimmed.split('/').collect();
-        if segments
-            .iter()
-            .any(|segment| matches!(*segment, "" | "." | ".."))
-        {
+        if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(UsageError::Channel);
         }
         let encoded: Vec<String> = segments.into_iter().map(encode).collect();
-        Ok(Self {
-            path: encoded.join("/"),
-            name: trimmed.to_owned(),
-        })
+        Ok(Self { path: encoded.join("/"), name: trimmed.to_owned() })
     }
 
     /// The name as people write it; empty for the root channel.

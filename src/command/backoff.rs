@@ -29,9 +29,9 @@ impl Backoff {
         let ceiling = self.ceiling();
         self.failures = self.failures.saturating_add(1);
         match asked {
-            Some(asked) => asked
-                .min(LONGEST_ASKED)
-                .saturating_add(jitter(Duration::from_secs(1), random())),
+            Some(asked) => {
+                asked.min(LONGEST_ASKED).saturating_add(jitter(Duration::from_secs(1), random()))
+            }
             None => jitter(ceiling, random()),
         }
     }
@@ -108,10 +108,7 @@ mod tests {
             retry_after("Sat, 21 Nov 2026 13:21:00 GMT", now),
             Some(Duration::from_secs(30))
         );
-        assert_eq!(
-            retry_after("Sat, 21 Nov 2026 13:20:00 GMT", now),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(retry_after("Sat, 21 Nov 2026 13:20:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
     }
 }

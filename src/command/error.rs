@@ -92,11 +92,7 @@ impl CommandError {
 
     /// The problem the gateway told, if it told one.
     pub(crate) fn problem(&self) -> Option<&Problem> {
-        if let Self::Refused(problem) = self {
-            Some(problem)
-        } else {
-            None
-        }
+        if let Self::Refused(problem) = self { Some(problem) } else { None }
     }
 }
 
@@ -181,10 +177,7 @@ mod tests {
     use super::*;
 
     fn unreachable(source: ureq::Error) -> CommandError {
-        CommandError::Unreachable {
-            address: "http://h".to_owned(),
-            source: Box::new(source),
-        }
+        CommandError::Unreachable { address: "http://h".to_owned(), source: Box::new(source) }
     }
 
     #[test]
@@ -192,25 +185,16 @@ mod tests {
         assert_eq!(CommandError::Closed(4003).exit_code(), 1);
         assert_eq!(CommandError::from(UsageError::Url).exit_code(), 2);
         assert_eq!(unreachable(ureq::Error::HostNotFound).exit_code(), 3);
-        let bad_gateway = Problem {
-            status: 502,
-            ..Problem::default()
-        };
+        let bad_gateway = Problem { status: 502, ..Problem::default() };
         assert_eq!(CommandError::Foreign(bad_gateway).exit_code(), 3);
-        let not_found = Problem {
-            status: 404,
-            ..Problem::default()
-        };
+        let not_found = Problem { status: 404, ..Problem::default() };
         assert_eq!(CommandError::Foreign(not_found).exit_code(), 1);
     }
 
     #[test]
     fn a_broken_connection_is_tried_again_and_a_closed_port_is_not() {
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert_eq!(
-            unreachable(ureq::Error::Io(reset)).retry(),
-            Retry::After(None)
-        );
+        assert_eq!(unreachable(ureq::Error::Io(reset)).retry(), Retry::After(None));
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         assert_eq!(unreachable(ureq::Error::Io(refused)).retry(), Retry::Never);
     }

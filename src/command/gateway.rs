@@ -53,10 +53,7 @@ impl Gateway {
             .timeout_recv_response(Some(ANSWER))
             .timeout_per_read(Some(ANSWER))
             .build();
-        Self {
-            agent: config.new_agent(),
-            address,
-        }
+        Self { agent: config.new_agent(), address }
     }
 
     /// Where the gateway is.
@@ -99,9 +96,9 @@ impl Gateway {
         }
         let sent = match payload {
             Payload::Form(fields) => request.send_form(fields.iter().copied()),
-            Payload::Json(document) => request
-                .content_type("application/json")
-                .send(document.to_string()),
+            Payload::Json(document) => {
+                request.content_type("application/json").send(document.to_string())
+            }
         };
         self.text(sent)
     }
@@ -110,11 +107,7 @@ impl Gateway {
     pub(crate) fn farewell(&self, token: &Secret) {
         let url = self.address.of("logout", &Channel::default(), &[]);
         let request = authorized(self.agent.post(url), Some(token));
-        let _ = request
-            .config()
-            .timeout_global(Some(FAREWELL))
-            .build()
-            .send_empty();
+        let _ = request.config().timeout_global(Some(FAREWELL)).build().send_empty();
     }
 
     /// The head of the answer to `GET url`; the body is still to be read.
@@ -143,9 +136,7 @@ impl Gateway {
             return Err(refusal(&mut response));
         }
         let reader = response.body_mut().with_config().limit(LARGEST);
-        reader
-            .read_to_string()
-            .map_err(|error| self.unreachable(error))
+        reader.read_to_string().map_err(|error| self.unreachable(error))
     }
 
     /// A failure of the network, told with the address.
@@ -169,10 +160,7 @@ pub(crate) struct Timing {
 impl Timing {
     /// For an answer that comes at once.
     pub(crate) fn ordinary() -> Self {
-        Self {
-            head: ANSWER,
-            read: ANSWER,
-        }
+        Self { head: ANSWER, read: ANSWER }
     }
 }
 
@@ -187,30 +175,12 @@ fn authorized<B>(request: RequestBuilder<B>, bearer: Option<&Secret>) -> Request
 /// What an answer that is not 2xx says.
 pub(crate) fn refusal(response: &mut Response<Body>) -> CommandError {
     let status = response.status().as_u16();
-    let text = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let asked = text(header::RETRY_AFTER).map(str::to_owned);
-    let redirect = text(header::LOCATION).map(|to| {
-        format!(
-            "redirects to {}",
-            to.split(['?', '#']).next().unwrap_or_default()
-        )
-    });
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(64 * 1024)
-        .read_to_string();
-    told(
-        status,
-        &body.unwrap_or_default(),
-        asked.as_deref(),
-        redirect.as_deref(),
-    )
+    let redirect = text(header::LOCATION)
+        .map(|to| format!("redirects to {}", to.split(['?', '#']).next().unwrap_or_default()));
+    let body = response.body_mut().with_config().limit(64 * 1024).read_to_string();
+    told(status, &body.unwrap_or_default(), asked.as_deref(), redirect.as_deref())
 }
 
 /// The error in an answer of `status` with `body`, `asked` being its `Retry-After`.
@@ -222,10 +192,7 @@ pub(crate) fn told(
 ) -> CommandError {
     let retry_after = asked.and_then(|asked| backoff::retry_after(asked, Timestamp::now()));
     match Problem::parse(status, body) {
-        Some(problem) => CommandError::Refused(Problem {
-            retry_after,
-            ..problem
-        }),
+        Some(problem) => CommandError::Refused(Problem { retry_after, ..problem }),
         None => CommandError::Foreign(Problem {
             retry_after,
             ..Problem::of_status(status, detail.unwrap_or_default())

@@ -33,12 +33,7 @@ struct Own {
 impl Identity {
     /// An identity that has not spoken to the gateway yet.
     pub(crate) fn new(token: Option<Secret>, key: Option<Secret>, name: Option<String>) -> Self {
-        Self {
-            token,
-            key,
-            name,
-            own: None,
-        }
+        Self { token, key, name, own: None }
     }
 
     /// The secret for a single request, which an API key may make too.
@@ -145,12 +140,7 @@ impl Identity {
     fn log_in(&self, gateway: &Gateway, renew: Option<&Secret>) -> Result<Own, CommandError> {
         let since = Instant::now();
         let answer = login(gateway, renew, self.name.as_deref(), false)?;
-        Ok(Own {
-            token: token_in(&answer)?,
-            since,
-            life: life_in(&answer),
-            minted: false,
-        })
+        Ok(Own { token: token_in(&answer)?, since, life: life_in(&answer), minted: false })
     }
 }
 
@@ -170,36 +160,23 @@ fn login(
 /// A token that may read `channel`, by an API key and under a client id that nobody else has.
 fn mint(gateway: &Gateway, channel: &Channel, key: &Secret) -> Result<Own, CommandError> {
     let since = Instant::now();
-    let url = gateway
-        .address()
-        .of("api/create_channel", &Channel::default(), &[]);
+    let url = gateway.address().of("api/create_channel", &Channel::default(), &[]);
     let request = json!({
         "client_id": format!("pushgate-sub-{}", random_id()?),
         "channels": [{"channel": channel.name(), "may": "r"}],
     });
     let answer = parse(&gateway.post(&url, Some(key), Payload::Json(&request), None)?)?;
-    Ok(Own {
-        token: token_in(&answer)?,
-        since,
-        life: None,
-        minted: true,
-    })
+    Ok(Own { token: token_in(&answer)?, since, life: None, minted: true })
 }
 
 /// The token in the answer of a login.
 pub(crate) fn token_in(answer: &Value) -> Result<Secret, CommandError> {
-    let token = answer
-        .get("token")
-        .and_then(Value::as_str)
-        .map(|token| token.to_owned().into());
+    let token = answer.get("token").and_then(Value::as_str).map(|token| token.to_owned().into());
     token.ok_or_else(|| CommandError::Foreign(Problem::of_status(200, "the answer has no token")))
 }
 
 fn life_in(answer: &Value) -> Option<Duration> {
-    answer
-        .get("expires_in")
-        .and_then(Value::as_u64)
-        .map(Duration::from_secs)
+    answer.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs)
 }
 
 /// 128 random bits in hexadecimal.
@@ -215,11 +192,7 @@ mod tests {
     use super::*;
 
     fn problem(code: &str) -> Problem {
-        Problem {
-            status: 401,
-            code: code.to_owned(),
-            ..Problem::default()
-        }
+        Problem { status: 401, code: code.to_owned(), ..Problem::default() }
     }
 
     fn nowhere() -> Gateway {
@@ -233,11 +206,7 @@ mod tests {
     #[test]
     fn a_token_that_was_given_is_never_replaced() {
         let mut identity = Identity::new(Some(secret()), None, None);
-        assert!(
-            !identity
-                .mend(&nowhere(), &problem("token-expired"))
-                .unwrap()
-        );
+        assert!(!identity.mend(&nowhere(), &problem("token-expired")).unwrap());
         assert!(!identity.forget());
     }
 
@@ -245,17 +214,8 @@ mod tests {
     fn a_login_of_our_own_is_forgotten_when_it_expires() {
         let mut identity = Identity::new(None, None, None);
         let since = Instant::now();
-        identity.own = Some(Own {
-            token: secret(),
-            since,
-            life: None,
-            minted: false,
-        });
-        assert!(
-            identity
-                .mend(&nowhere(), &problem("token-expired"))
-                .unwrap()
-        );
+        identity.own = Some(Own { token: secret(), since, life: None, minted: false });
+        assert!(identity.mend(&nowhere(), &problem("token-expired")).unwrap());
         assert!(identity.own.is_none());
     }
 

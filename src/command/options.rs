@@ -14,22 +14,12 @@ use super::identity::Identity;
 #[command(next_help_heading = "Connection")]
 pub struct Connect {
     /// Address of the gateway; a path after the host is kept as a prefix
-    #[arg(
-        long,
-        env = "PUSHGATE_URL",
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
-    )]
+    #[arg(long, env = "PUSHGATE_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     #[arg(hide_env_values = true)]
     pub url: String,
 
     /// Token of a client, as `pushgate login` prints it
-    #[arg(
-        long,
-        env = "PUSHGATE_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "PUSHGATE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
 
     /// API key of a backend, used where no token is given
@@ -45,13 +35,7 @@ pub struct Connect {
 #[derive(Args, Debug, Clone)]
 pub struct ChannelArg {
     /// Name of the channel, such as chat/lobby; the root channel if absent
-    #[arg(
-        short,
-        long,
-        value_name = "CHANNEL",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(short, long, value_name = "CHANNEL", default_value = "", hide_default_value = true)]
     pub channel: String,
 }
 
@@ -67,18 +51,8 @@ impl Connect {
 
     /// Who asks; a variable that is set but empty counts as unset.
     pub(crate) fn identity(&self) -> Result<Identity, CommandError> {
-        let token = self
-            .token
-            .as_ref()
-            .map(Secret::checked)
-            .transpose()?
-            .flatten();
-        let key = self
-            .key
-            .as_ref()
-            .map(Secret::checked)
-            .transpose()?
-            .flatten();
+        let token = self.token.as_ref().map(Secret::checked).transpose()?.flatten();
+        let key = self.key.as_ref().map(Secret::checked).transpose()?.flatten();
         let name = self.name.clone().filter(|name| !name.is_empty());
         Ok(Identity::new(token, key, name))
     }

@@ -34,7 +34,5 @@ pub(crate) fn status(text: &str) {
 
 /// `text` without characters that a terminal obeys.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -53,11 +53,7 @@ mod tests {
     fn a_temporary_refusal_is_tried_again_and_a_final_one_is_not() {
         let refused = |status| {
             let asked = Some(Duration::ZERO);
-            CommandError::Refused(Problem {
-                status,
-                retry_after: asked,
-                ..Problem::default()
-            })
+            CommandError::Refused(Problem { status, retry_after: asked, ..Problem::default() })
         };
         let mut answers = vec![Err(refused(403)), Err(refused(503))];
         let error = persist::<()>(|| answers.pop().unwrap_or(Ok(()))).unwrap_err();

@@ -55,11 +55,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = if self.title.is_empty() {
-            "refused"
-        } else {
-            &self.title
-        };
+        let title = if self.title.is_empty() { "refused" } else { &self.title };
         f.write_str(title)?;
         if !self.detail.is_empty() {
             write!(f, ": {}", self.detail)?;
@@ -73,10 +69,7 @@ impl fmt::Display for Problem {
 
 /// At most 300 characters of `text` on one line, and no character that a terminal obeys.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .take(300)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -65,11 +65,7 @@ struct Publisher<'a> {
 
 /// Publishes what was asked for, and ends the login it had to make.
 pub(crate) fn run(args: &PubArgs) -> Result<(), CommandError> {
-    if args
-        .idempotency_key
-        .as_ref()
-        .is_some_and(|key| !is_key(key))
-    {
+    if args.idempotency_key.as_ref().is_some_and(|key| !is_key(key)) {
         return Err(UsageError::IdempotencyKey.into());
     }
     let mut publisher = Publisher {
@@ -80,9 +76,9 @@ pub(crate) fn run(args: &PubArgs) -> Result<(), CommandError> {
         unsure: false,
     };
     let done = match args.value.as_deref() {
-        Some(value) if value != "-" => publisher
-            .publish(value, args.idempotency_key.clone())
-            .map(|_| ()),
+        Some(value) if value != "-" => {
+            publisher.publish(value, args.idempotency_key.clone()).map(|_| ())
+        }
         None if io::stdin().is_terminal() => Err(UsageError::Value.into()),
         Some(_) | None => publisher.publish_lines(),
     };
@@ -94,11 +90,7 @@ impl Publisher<'_> {
     fn publish_lines(&mut self) -> Result<(), CommandError> {
         for (index, line) in io::stdin().lock().lines().enumerate() {
             let line = line.map_err(CommandError::Input)?;
-            let key = self
-                .args
-                .idempotency_key
-                .as_ref()
-                .map(|key| format!("{key}-{}", index + 1));
+            let key = self.args.idempotency_key.as_ref().map(|key| format!("{key}-{}", index + 1));
             if !line.is_empty() && self.publish(&line, key)? == Reader::Gone {
                 break;
             }
@@ -148,8 +140,7 @@ impl Publisher<'_> {
         if let Some(to) = &self.args.to {
             fields.push(("to", to));
         }
-        self.gateway
-            .post(&url, bearer.as_ref(), Payload::Form(&fields), Some(key))
+        self.gateway.post(&url, bearer.as_ref(), Payload::Form(&fields), Some(key))
     }
 }
 
@@ -171,14 +162,8 @@ mod tests {
 
     #[test]
     fn the_id_is_found_in_every_shape_of_answer() {
-        assert_eq!(
-            id_in(&json!({"message": {"value": "hi", "id": "k3x9-41"}})),
-            Some("k3x9-41")
-        );
-        assert_eq!(
-            id_in(&json!({"message": "hi", "id": "k3x9-42"})),
-            Some("k3x9-42")
-        );
+        assert_eq!(id_in(&json!({"message": {"value": "hi", "id": "k3x9-41"}})), Some("k3x9-41"));
+        assert_eq!(id_in(&json!({"message": "hi", "id": "k3x9-42"})), Some("k3x9-42"));
         assert_eq!(id_in(&json!({"message": {"value": "hi"}})), None);
     }
 

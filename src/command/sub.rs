@@ -45,12 +45,7 @@ pub struct SubArgs {
     transport: Option<Transport>,
 
     /// Print who is there as well: whole lists, changes, counts, or nothing
-    #[arg(
-        long,
-        value_name = "MODE",
-        default_value = "none",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "MODE", default_value = "none", hide_default_value = true)]
     users: UsersMode,
 
     /// Print messages that carry no id as they come with one: `{"id":…,"client_id":…,"data":…}`
@@ -143,11 +138,7 @@ impl Sink for Printer {
         if output::line(&one_line(line))? == Reader::Gone {
             return Ok(Flow::Done);
         }
-        Ok(if matches!(message, Message::Data { .. }) {
-            self.counted()
-        } else {
-            Flow::More
-        })
+        Ok(if matches!(message, Message::Data { .. }) { self.counted() } else { Flow::More })
     }
 }
 
@@ -168,11 +159,7 @@ mod tests {
 
     #[test]
     fn a_count_ends_with_its_last_message() {
-        let mut printer = Printer {
-            envelopes: false,
-            presence: false,
-            left: Some(2),
-        };
+        let mut printer = Printer { envelopes: false, presence: false, left: Some(2) };
         assert_eq!(printer.counted(), Flow::More);
         assert_eq!(printer.counted(), Flow::Done);
         printer.left = None;

@@ -88,8 +88,7 @@ fn list(
         if let Some(Value::Array(page)) = answer.get_mut("users").map(Value::take) {
             after = page.last().map(|user| text(user, "client_id").to_owned());
             users.extend(
-                page.into_iter()
-                    .filter(|user| seen.insert(text(user, "client_id").to_owned())),
+                page.into_iter().filter(|user| seen.insert(text(user, "client_id").to_owned())),
             );
         }
         let found = u64::try_from(users.len()).unwrap_or(u64::MAX);
@@ -131,11 +130,7 @@ fn table(users: &[Value]) -> Vec<String> {
     };
     let (first, second) = (widest(0), widest(1));
     rows.iter()
-        .map(|[id, ip, name]| {
-            format!("{id:first$}  {ip:second$}  {name}")
-                .trim_end()
-                .to_owned()
-        })
+        .map(|[id, ip, name]| format!("{id:first$}  {ip:second$}  {name}").trim_end().to_owned())
         .collect()
 }
 
@@ -156,11 +151,7 @@ mod tests {
         ];
         assert_eq!(
             table(&users),
-            [
-                "CLIENT ID    IP         NAME",
-                "7b0c         127.0.0.1  Ada",
-                "a-longer-id"
-            ]
+            ["CLIENT ID    IP         NAME", "7b0c         127.0.0.1  Ada", "a-longer-id"]
         );
     }
 

@@ -25,10 +25,7 @@ pub(crate) fn run(
         start: Start::Now,
         transports: &[Transport::Stream, Transport::Poll],
     };
-    let mut watcher = Watcher {
-        json,
-        present: Present::default(),
-    };
+    let mut watcher = Watcher { json, present: Present::default() };
     Follower::new(gateway, identity, wish, &mut watcher).run()
 }
 
@@ -85,14 +82,9 @@ impl Present {
     }
 
     fn join(&mut self, user: &Value) -> Option<String> {
-        let (id, name) = (
-            printable(text(user, "client_id")),
-            printable(text(user, "name")),
-        );
+        let (id, name) = (printable(text(user, "client_id")), printable(text(user, "name")));
         let line = format!("+ {id} {name}").trim_end().to_owned();
-        let before = self
-            .0
-            .insert(text(user, "client_id").to_owned(), name.clone());
+        let before = self.0.insert(text(user, "client_id").to_owned(), name.clone());
         (before.as_ref() != Some(&name)).then_some(line)
     }
 
@@ -107,18 +99,12 @@ fn note(change: &Value) -> Option<String> {
     if change.get("partial").and_then(Value::as_bool) == Some(true) {
         return Some(format!("{count} are there, only some of them are listed"));
     }
-    let is_bare = ["users", "joined", "left"]
-        .iter()
-        .all(|member| change.get(member).is_none());
+    let is_bare = ["users", "joined", "left"].iter().all(|member| change.get(member).is_none());
     is_bare.then(|| format!("{count} are there, too many to tell who"))
 }
 
 fn members<'a>(change: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    change
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    change.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn flow(reader: Reader) -> Flow {

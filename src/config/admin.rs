@@ -19,8 +19,6 @@ impl Admin {
                 "must be an address and a port such as \"127.0.0.1:9090\", or empty".to_owned()
             })
         };
-        Self {
-            bind: section.optional("bind", parse),
-        }
+        Self { bind: section.optional("bind", parse) }
     }
 }

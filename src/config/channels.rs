@@ -77,11 +77,7 @@ pub struct HistoryBounds {
 
 impl Default for HistoryBounds {
     fn default() -> Self {
-        Self {
-            messages: 1_000,
-            seconds: Duration::from_mins(10),
-            bytes: 1_048_576,
-        }
+        Self { messages: 1_000, seconds: Duration::from_mins(10), bytes: 1_048_576 }
     }
 }
 
@@ -123,11 +119,7 @@ impl Channels {
         }
         let mut kind = None;
         let missing = section.origin("kind").is_none();
-        section.choice(
-            "kind",
-            &KINDS.map(|(word, kind)| (word, Some(kind))),
-            &mut kind,
-        );
+        section.choice("kind", &KINDS.map(|(word, kind)| (word, Some(kind))), &mut kind);
         if missing {
             let words = KINDS.map(|(word, _)| format!("{word:?}")).join(", ");
             let what = format!("is required for a channel that is not a shipped one: {words}");
@@ -205,9 +197,7 @@ impl HistoryBounds {
 
 fn prefix_text(text: &str) -> Result<String, String> {
     if text.chars().count() > 256 || text.chars().any(char::is_control) {
-        return Err(
-            "must have at most 256 characters, none of them a control character".to_owned(),
-        );
+        return Err("must have at most 256 characters, none of them a control character".to_owned());
     }
     Ok(text.to_owned())
 }

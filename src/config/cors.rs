@@ -13,9 +13,7 @@ pub struct Cors {
 
 impl Default for Cors {
     fn default() -> Self {
-        Self {
-            origins: vec!["*".to_owned()],
-        }
+        Self { origins: vec!["*".to_owned()] }
     }
 }
 

@@ -32,10 +32,7 @@ pub(super) fn read(
             "PORT" | "REDIS_URL" | "DATABASE_URL" if text.is_empty() => {}
             "PORT" => {
                 let origin = Origin::Variable(name);
-                found.port = Some(Node {
-                    origin,
-                    value: Value::Raw(text),
-                });
+                found.port = Some(Node { origin, value: Value::Raw(text) });
             }
             "REDIS_URL" | "DATABASE_URL" => found.unserved.push(name),
             _ if is_service_link(&name, &text) => {}
@@ -66,13 +63,7 @@ fn grow(path: &[&str], above: &[&str], origin: &Origin, text: String) -> Table {
     } else {
         Value::Raw(text)
     };
-    Table::from([(
-        (*key).to_owned(),
-        Node {
-            origin: origin.clone(),
-            value,
-        },
-    )])
+    Table::from([((*key).to_owned(), Node { origin: origin.clone(), value })])
 }
 
 /// Whether a table stands at `path`, so that its text is TOML.
@@ -99,9 +90,7 @@ fn is_service_link(name: &str, text: &str) -> bool {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return false;
     };
-    let address = ["tcp://", "udp://", "sctp://"]
-        .iter()
-        .any(|scheme| text.starts_with(scheme));
+    let address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| text.starts_with(scheme));
     let numbered = rest
         .strip_prefix("PORT_")
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));

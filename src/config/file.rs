@@ -38,10 +38,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Table, Vec<Mistake>> {
     let lines = Lines(text.as_bytes());
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        let place = |offset| Origin::File {
-            path: PathBuf::from(path),
-            line: lines.of(offset),
-        };
+        let place = |offset| Origin::File { path: PathBuf::from(path), line: lines.of(offset) };
         return Ok(convert_table(table.into_inner(), &place));
     }
     // The message only: the error's own Display quotes the line, and a secret may stand there.
@@ -62,27 +59,14 @@ pub(super) fn parse_value(text: &str, origin: &Origin) -> Option<Value> {
 }
 
 fn mistake(path: &Path, line: usize, what: String) -> Mistake {
-    Mistake {
-        origin: Origin::File {
-            path: path.to_owned(),
-            line,
-        },
-        key: String::new(),
-        what,
-    }
+    Mistake { origin: Origin::File { path: path.to_owned(), line }, key: String::new(), what }
 }
 
 fn convert_table(table: DeTable<'_>, place: &dyn Fn(usize) -> Origin) -> Table {
     let entry = |(key, value): (Spanned<_>, Spanned<DeValue<'_>>)| {
         let origin = place(key.span().start);
         let key: std::borrow::Cow<'_, str> = key.into_inner();
-        (
-            key.into_owned(),
-            Node {
-                origin,
-                value: convert(value.into_inner(), place),
-            },
-        )
+        (key.into_owned(), Node { origin, value: convert(value.into_inner(), place) })
     };
     table.into_iter().map(entry).collect()
 }
@@ -90,10 +74,7 @@ fn convert_table(table: DeTable<'_>, place: &dyn Fn(usize) -> Origin) -> Table {
 fn convert_list(list: DeArray<'_>, place: &dyn Fn(usize) -> Origin) -> Vec<Node> {
     let item = |item: Spanned<DeValue<'_>>| {
         let origin = place(item.span().start);
-        Node {
-            origin,
-            value: convert(item.into_inner(), place),
-        }
+        Node { origin, value: convert(item.into_inner(), place) }
     };
     list.into_iter().map(item).collect()
 }
@@ -104,10 +85,9 @@ fn convert(value: DeValue<'_>, place: &dyn Fn(usize) -> Origin) -> Value {
         DeValue::Boolean(flag) => Value::Boolean(flag),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Value::Other("a number beyond 64 bits"), Value::Integer),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse()
-            .map_or(Value::Other("no number"), Value::Float),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or(Value::Other("no number"), Value::Float)
+        }
         DeValue::Datetime(_) => Value::Other("a date or time"),
         DeValue::Array(list) => Value::List(convert_list(list, place)),
         DeValue::Table(table) => Value::Table(convert_table(table, place)),
@@ -119,11 +99,6 @@ struct Lines<'a>(&'a [u8]);
 
 impl Lines<'_> {
     fn of(&self, offset: usize) -> usize {
-        1 + self
-            .0
-            .iter()
-            .take(offset)
-            .filter(|&&byte| byte == b'\n')
-            .count()
+        1 + self.0.iter().take(offset).filter(|&&byte| byte == b'\n').count()
     }
 }

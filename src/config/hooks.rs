@@ -27,20 +27,14 @@ pub enum HookEncoding {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self {
-            url: None,
-            secret: None,
-            encoding: HookEncoding::Form,
-        }
+        Self { url: None, secret: None, encoding: HookEncoding::Form }
     }
 }
 
 impl Hooks {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        const WORDS: [(&str, HookEncoding); 2] = [
-            ("form", HookEncoding::Form),
-            ("multipart", HookEncoding::Multipart),
-        ];
+        const WORDS: [(&str, HookEncoding); 2] =
+            [("form", HookEncoding::Form), ("multipart", HookEncoding::Multipart)];
         let mut hooks = Self::default();
         let origin = section.origin("url");
         hooks.url = section.optional("url", network::url);

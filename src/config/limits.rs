@@ -106,11 +106,7 @@ impl Limits {
         // hyper panics on a read buffer below 8 KiB, and no URI is longer than 65 534.
         section.whole("header_bytes", 8_192..=1_048_576, &mut self.header_bytes);
         section.whole("target_bytes", 64..=65_534, &mut self.target_bytes);
-        section.whole(
-            "outbox_bytes",
-            1_024..=1_073_741_824,
-            &mut self.outbox_bytes,
-        );
+        section.whole("outbox_bytes", 1_024..=1_073_741_824, &mut self.outbox_bytes);
 
         let message = self.message_bytes;
         let room = message * 2 + ROOM;
@@ -137,16 +133,8 @@ impl Limits {
     }
 
     fn read_counts(&mut self, section: &mut Section<'_>) {
-        section.whole(
-            "connections_per_client",
-            1..=1_000_000,
-            &mut self.connections_per_client,
-        );
-        section.whole(
-            "connections_per_address",
-            1..=10_000_000,
-            &mut self.connections_per_address,
-        );
+        section.whole("connections_per_client", 1..=1_000_000, &mut self.connections_per_client);
+        section.whole("connections_per_address", 1..=10_000_000, &mut self.connections_per_address);
         section.whole("connections", 1..=100_000_000, &mut self.connections);
         section.whole("clients", 1..=100_000_000, &mut self.clients);
         section.whole("worker_queue", 16..=16_777_216, &mut self.worker_queue);
@@ -154,17 +142,9 @@ impl Limits {
 
     fn read_rates(&mut self, section: &mut Section<'_>) {
         let any = 1..=1_000_000_000;
-        section.whole(
-            "logins_per_second",
-            any.clone(),
-            &mut self.logins_per_second,
-        );
+        section.whole("logins_per_second", any.clone(), &mut self.logins_per_second);
         section.whole("login_burst", any.clone(), &mut self.login_burst);
-        section.whole(
-            "messages_per_second",
-            any.clone(),
-            &mut self.messages_per_second,
-        );
+        section.whole("messages_per_second", any.clone(), &mut self.messages_per_second);
         section.whole("message_burst", any.clone(), &mut self.message_burst);
         section.whole("rooms_per_minute", any, &mut self.rooms_per_minute);
     }

@@ -70,33 +70,19 @@ pub(super) fn assemble(
         if path.as_os_str().is_empty() {
             let origin = Origin::Flag("--data-dir");
             let what = "must not be empty".to_owned();
-            mistakes.push(Mistake {
-                origin,
-                key: "data_dir".to_owned(),
-                what,
-            });
+            mistakes.push(Mistake { origin, key: "data_dir".to_owned(), what });
         }
         config.data_dir.clone_from(path);
         config.data_dir_given = true;
     }
     config.unserved = found.unserved;
-    if mistakes.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigError::new(mistakes))
-    }
+    if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::new(mistakes)) }
 }
 
 fn given(flags: &Flags) -> Table {
     let mut table = Table::new();
     let mut set = |key: &str, flag, value| {
-        table.insert(
-            key.to_owned(),
-            Node {
-                origin: Origin::Flag(flag),
-                value,
-            },
-        );
+        table.insert(key.to_owned(), Node { origin: Origin::Flag(flag), value });
     };
     if let Some(bind) = &flags.bind {
         set("bind", "--bind", Value::Text(bind.clone()));
@@ -148,11 +134,7 @@ fn read_top(root: &mut Section<'_>, config: &mut Config) {
     if let Some(zone) = root.parsed("time_zone", time_zone) {
         config.time_zone = zone;
     }
-    root.list(
-        "trusted_proxies",
-        &mut config.trusted_proxies,
-        network::parse,
-    );
+    root.list("trusted_proxies", &mut config.trusted_proxies, network::parse);
 }
 
 fn time_zone(name: &str) -> Result<TimeZone, String> {
@@ -162,9 +144,7 @@ fn time_zone(name: &str) -> Result<TimeZone, String> {
             let known: Vec<String> = tz::db().available().map(|it| it.to_string()).collect();
             let hint = suggest::nearest(name, known.iter().map(String::as_str))
                 .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-            Err(format!(
-                "must be an IANA name such as \"UTC\" or \"Asia/Seoul\"{hint}"
-            ))
+            Err(format!("must be an IANA name such as \"UTC\" or \"Asia/Seoul\"{hint}"))
         }
     }
 }

@@ -28,10 +28,7 @@ pub enum LogFormat {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            level: "info".to_owned(),
-        }
+        Self { format: LogFormat::Text, level: "info".to_owned() }
     }
 }
 
@@ -55,10 +52,7 @@ fn level(text: &str) -> Result<String, String> {
         if lone && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)) {
             let hint = suggest::nearest(word, LEVELS)
                 .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-            return Err(format!(
-                "must be one of {}, not {word:?}{hint}",
-                LEVELS.join(", ")
-            ));
+            return Err(format!("must be one of {}, not {word:?}{hint}", LEVELS.join(", ")));
         }
     }
     match EnvFilter::builder().parse(text) {

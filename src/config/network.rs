@@ -19,10 +19,7 @@ pub(super) fn parse(text: &str) -> Result<IpNet, String> {
 /// An address to listen on.
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     let text = text.trim();
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| {
         "must be an address such as \"0.0.0.0\", \"127.0.0.1\" or \"::\", without a port".to_owned()
     })
@@ -44,9 +41,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
         return Err(format!("{WANTED}, not {text:?}"));
     }
     if authority.contains(['/', '?', '#']) {
-        return Err(format!(
-            "{WANTED}: an origin has no path, not even a slash at its end"
-        ));
+        return Err(format!("{WANTED}: an origin has no path, not even a slash at its end"));
     }
     let (host, port) = split(authority).map_err(|what| format!("{WANTED}: {what}"))?;
     let usual = match scheme {
@@ -66,16 +61,12 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 pub(super) fn url(text: &str) -> Result<String, String> {
     const WANTED: &str = "must be an http:// or https:// address";
     let lower = text.to_ascii_lowercase();
-    let start = ["http://", "https://"]
-        .into_iter()
-        .find(|start| lower.starts_with(start));
+    let start = ["http://", "https://"].into_iter().find(|start| lower.starts_with(start));
     let Some(rest) = start.and_then(|start| text.get(start.len()..)) else {
         return Err(WANTED.to_owned());
     };
     if rest.contains(['?', '#']) || !rest.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(format!(
-            "{WANTED} without a query, a fragment, or characters to be escaped"
-        ));
+        return Err(format!("{WANTED} without a query, a fragment, or characters to be escaped"));
     }
     let authority = rest.split('/').next().unwrap_or_default();
     split(authority).map_err(|what| format!("{WANTED}: {what}"))?;
@@ -98,9 +89,7 @@ fn split(authority: &str) -> Result<(&str, Option<u16>), String> {
             (host, Some(number))
         }
     };
-    let numeric = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let numeric = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     let good = numeric.map_or_else(
         || !host.is_empty() && host.chars().all(plain),

@@ -48,9 +48,7 @@ pub(super) fn strong(text: &str, least: usize) -> Result<Secret, String> {
         return Err("is empty".to_owned());
     }
     if count < least {
-        return Err(format!(
-            "has {count} characters, and must have at least {least}"
-        ));
+        return Err(format!("has {count} characters, and must have at least {least}"));
     }
     let lower = text.to_lowercase();
     if EXAMPLES.iter().any(|example| lower.contains(example)) {

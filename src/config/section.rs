@@ -28,12 +28,7 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// The whole configuration.
     pub(super) fn root(table: Table, mistakes: &'a mut Vec<Mistake>) -> Self {
-        Self {
-            path: String::new(),
-            left: table,
-            known: Vec::new(),
-            mistakes,
-        }
+        Self { path: String::new(), left: table, known: Vec::new(), mistakes }
     }
 
     /// Where `key` was written, while it has not been read; `None` if it was not.
@@ -44,21 +39,13 @@ impl<'a> Section<'a> {
     /// Keeps a mistake about `key`.
     pub(super) fn refuse(&mut self, origin: Origin, key: &str, what: impl Into<String>) {
         let key = tree::join(&self.path, key);
-        self.mistakes.push(Mistake {
-            origin,
-            key,
-            what: what.into(),
-        });
+        self.mistakes.push(Mistake { origin, key, what: what.into() });
     }
 
     /// Keeps a mistake about this table itself, whose keys then do not matter.
     pub(super) fn refuse_whole(&mut self, origin: &Origin, what: String) {
         self.left.clear();
-        self.mistakes.push(Mistake {
-            origin: origin.clone(),
-            key: self.path.clone(),
-            what,
-        });
+        self.mistakes.push(Mistake { origin: origin.clone(), key: self.path.clone(), what });
     }
 
     /// `true` or `false`.
@@ -97,12 +84,7 @@ impl<'a> Section<'a> {
         let wanted = format!("from {} to {} seconds", range.start(), range.end());
         match node.value.number() {
             None => {
-                self.refuse_type(
-                    &node.origin,
-                    key,
-                    &format!("a number {wanted}"),
-                    &node.value,
-                );
+                self.refuse_type(&node.origin, key, &format!("a number {wanted}"), &node.value);
             }
             Some(number) if range.contains(&number) => *field = Duration::from_secs_f64(number),
             Some(_) => self.refuse(node.origin, key, format!("must be {wanted}")),
@@ -142,11 +124,7 @@ impl<'a> Section<'a> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let parse = |text: &str| {
-            if text.is_empty() {
-                Ok(None)
-            } else {
-                parse(text).map(Some)
-            }
+            if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
         };
         self.parsed(key, parse).flatten()
     }
@@ -192,11 +170,7 @@ impl<'a> Section<'a> {
                 Ok(value) => field.push(value),
                 Err(what) => {
                     let key = format!("{}[{index}]", tree::join(&self.path, key));
-                    self.mistakes.push(Mistake {
-                        origin: item.origin,
-                        key,
-                        what,
-                    });
+                    self.mistakes.push(Mistake { origin: item.origin, key, what });
                 }
             }
         }
@@ -236,22 +210,14 @@ impl<'a> Section<'a> {
     ) -> T {
         let left = match node {
             None => Table::new(),
-            Some(Node {
-                value: Value::Table(table),
-                ..
-            }) => table,
+            Some(Node { value: Value::Table(table), .. }) => table,
             Some(Node { origin, value }) => {
                 self.refuse_type(&origin, key, "a table", &value);
                 Table::new()
             }
         };
         let path = tree::join(&self.path, key);
-        let mut section = Section {
-            path,
-            left,
-            known: Vec::new(),
-            mistakes: self.mistakes,
-        };
+        let mut section = Section { path, left, known: Vec::new(), mistakes: self.mistakes };
         let value = read(&mut section);
         section.finish();
         value
@@ -273,10 +239,7 @@ impl<'a> Section<'a> {
 
     fn unknown(&self, key: &str, origin: &Origin) -> String {
         if let Some(near) = suggest::nearest(key, self.known.iter().copied()) {
-            return format!(
-                "is no known key; did you mean {:?}?",
-                tree::join(&self.path, near)
-            );
+            return format!("is no known key; did you mean {:?}?", tree::join(&self.path, near));
         }
         if let Origin::Variable(name) = origin
             && self.path.is_empty()
@@ -300,17 +263,11 @@ fn items(Node { origin, value }: &Node) -> Option<Vec<Node>> {
         return Some(Vec::new());
     }
     if text.starts_with('[') {
-        return items(&Node {
-            origin: origin.clone(),
-            value: file::parse_value(text, origin)?,
-        });
+        return items(&Node { origin: origin.clone(), value: file::parse_value(text, origin)? });
     }
     let node = |item: &str| {
         let value = Value::Text(item.trim().to_owned());
-        Node {
-            origin: origin.clone(),
-            value,
-        }
+        Node { origin: origin.clone(), value }
     };
     Some(text.split(',').map(node).collect())
 }

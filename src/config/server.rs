@@ -15,10 +15,7 @@ pub struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self {
-            drain: Duration::from_secs(10),
-            workers: 0,
-        }
+        Self { drain: Duration::from_secs(10), workers: 0 }
     }
 }
 

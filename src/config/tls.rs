@@ -37,9 +37,6 @@ impl Tls {
             }
             _ => {}
         }
-        Some(Self {
-            cert: cert?.into(),
-            key: key?.into(),
-        })
+        Some(Self { cert: cert?.into(), key: key?.into() })
     }
 }

@@ -13,9 +13,7 @@ pub struct Tokens {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self {
-            seconds: Duration::from_hours(2),
-        }
+        Self { seconds: Duration::from_hours(2) }
     }
 }
 

@@ -85,19 +85,11 @@ impl Value {
     }
 
     pub(super) fn text(&self) -> Option<&str> {
-        if let Self::Text(text) | Self::Raw(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Text(text) | Self::Raw(text) = self { Some(text) } else { None }
     }
 
     fn raw(&self) -> Option<&str> {
-        if let Self::Raw(text) = self {
-            Some(text.trim())
-        } else {
-            None
-        }
+        if let Self::Raw(text) = self { Some(text.trim()) } else { None }
     }
 }
 
@@ -108,13 +100,7 @@ pub(super) fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut 
     for (key, node) in over {
         let inner = join(path, &key);
         match (base.get_mut(&key), node.value) {
-            (
-                Some(Node {
-                    value: Value::Table(below),
-                    ..
-                }),
-                Value::Table(above),
-            ) => {
+            (Some(Node { value: Value::Table(below), .. }), Value::Table(above)) => {
                 overlay(below, above, &inner, mistakes);
             }
             (Some(Node { origin, value }), Value::Table(above)) => {
@@ -123,22 +109,10 @@ pub(super) fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut 
                     key: inner,
                     what: format!("must be a table, not {}", value.type_name()),
                 });
-                base.insert(
-                    key,
-                    Node {
-                        origin: node.origin,
-                        value: Value::Table(above),
-                    },
-                );
+                base.insert(key, Node { origin: node.origin, value: Value::Table(above) });
             }
             (_, value) => {
-                base.insert(
-                    key,
-                    Node {
-                        origin: node.origin,
-                        value,
-                    },
-                );
+                base.insert(key, Node { origin: node.origin, value });
             }
         }
     }
@@ -147,14 +121,7 @@ pub(super) fn overlay(base: &mut Table, over: Table, path: &str, mistakes: &mut 
 /// `path.key`, with the quotes that TOML wants around a key such as `chat/*`.
 pub(super) fn join(path: &str, key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let key = if !key.is_empty() && key.chars().all(bare) {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    };
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+    let key =
+        if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }

@@ -80,11 +80,7 @@ impl Config {
 fn wide_open(rule: &ChannelRule) -> Option<String> {
     let wide = rule.pattern.is_empty() || rule.pattern == "**" || rule.pattern == "*";
     (rule.anonymous && wide && rule.kind != Kind::Off).then(|| {
-        let what = if rule.pattern.is_empty() {
-            "the root channel"
-        } else {
-            "any channel"
-        };
+        let what = if rule.pattern.is_empty() { "the root channel" } else { "any channel" };
         format!(
             "channels.{:?}.anonymous is true: anyone can use {what} without a token",
             rule.pattern

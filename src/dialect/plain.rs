@@ -30,10 +30,7 @@ impl Draft {
     /// The message that subscribers get for `content` by `author`.
     pub fn new(content: &Content, author: Author<'_>) -> Self {
         match content {
-            Content::Json(json) => Self {
-                json: json.clone().into_bytes(),
-                takes_id: false,
-            },
+            Content::Json(json) => Self { json: json.clone().into_bytes(), takes_id: false },
             Content::Message(_) => Self::answer(content, author),
         }
     }
@@ -53,10 +50,7 @@ impl Draft {
         json.extend_from_slice(br#"","ip":""#);
         json.extend_from_slice(author.ip.as_bytes());
         json.push(b'"');
-        Self {
-            json,
-            takes_id: true,
-        }
+        Self { json, takes_id: true }
     }
 
     /// How many bytes the message has without its id.
@@ -98,6 +92,15 @@ pub fn with_id(publication: &Publication) -> Bytes {
     Bytes::from(json)
 }
 
+/// `{"id":…,"data":…}`: the shape of history for kinds whose objects carry no id.
+pub fn kept(publication: &Publication) -> Bytes {
+    let mut json = Vec::with_capacity(publication.plain.len() + 50);
+    json.extend_from_slice(format!(r#"{{"id":"{}","data":"#, publication.position).as_bytes());
+    json.extend_from_slice(&publication.plain);
+    json.push(b'}');
+    Bytes::from(json)
+}
+
 /// `{"since":"<id>"}`: the first message where `?ids=1` is asked for.
 pub fn since(position: Position) -> Bytes {
     Bytes::from(format!(r#"{{"since":"{position}"}}"#))
@@ -106,10 +109,7 @@ pub fn since(position: Position) -> Bytes {
 /// The members of a `gap` object, without `{"gap":…}` around it.
 pub fn gap_members(channel: &ChannelName, gap: &Gap) -> String {
     let channel = string(channel.as_str());
-    format!(
-        r#"{{"channel":{channel},"since":"{}","next":"{}"}}"#,
-        gap.since, gap.next
-    )
+    format!(r#"{{"channel":{channel},"since":"{}","next":"{}"}}"#, gap.since, gap.next)
 }
 
 /// `{"gap":{"channel":…,"since":…,"next":…}}`: what was asked for and is not kept any more.
@@ -120,17 +120,13 @@ pub fn gap(channel: &ChannelName, gap: &Gap) -> Bytes {
 /// `{"gap":{"channel":…,"inbox":n}}`: how many direct messages the inbox could not hold.
 pub fn inbox_gap(channel: &ChannelName, dropped: u64) -> Bytes {
     let channel = string(channel.as_str());
-    Bytes::from(format!(
-        r#"{{"gap":{{"channel":{channel},"inbox":{dropped}}}}}"#
-    ))
+    Bytes::from(format!(r#"{{"gap":{{"channel":{channel},"inbox":{dropped}}}}}"#))
 }
 
 /// `{"error":{…}}`: what was wrong with something that a client said on a socket.
 pub fn error(code: &str, detail: &str) -> Bytes {
     let (code, detail) = (string(code), string(detail));
-    Bytes::from(format!(
-        r#"{{"error":{{"code":{code},"detail":{detail}}}}}"#
-    ))
+    Bytes::from(format!(r#"{{"error":{{"code":{code},"detail":{detail}}}}}"#))
 }
 
 /// `{"client_id":…,"ip":…}` with `"name":…` where there is one: an entry of a users list.
@@ -139,10 +135,7 @@ pub fn user(client_id: &str, ip: &str, name: Option<&str>) -> String {
     match name {
         None => format!(r#"{{"client_id":{client_id},"ip":{ip}}}"#),
         Some(name) => {
-            format!(
-                r#"{{"client_id":{client_id},"ip":{ip},"name":{}}}"#,
-                string(name)
-            )
+            format!(r#"{{"client_id":{client_id},"ip":{ip},"name":{}}}"#, string(name))
         }
     }
 }
@@ -163,9 +156,7 @@ pub fn array<'a>(entries: impl Iterator<Item = &'a str>) -> String {
 /// `{"users":[…],"count":n,"version":v}`, with `"partial":true` where the list is not whole.
 pub fn users(list: &str, count: usize, version: u64, partial: bool) -> Bytes {
     let partial = if partial { r#","partial":true"# } else { "" };
-    Bytes::from(format!(
-        r#"{{"users":{list},"count":{count},"version":{version}{partial}}}"#
-    ))
+    Bytes::from(format!(r#"{{"users":{list},"count":{count},"version":{version}{partial}}}"#))
 }
 
 /// `{"joined":[…],"left":["client_id",…],"count":n,"version":v}`.
@@ -187,38 +178,20 @@ mod tests {
 
     #[test]
     fn a_message_has_the_fixed_members_and_its_id_last() {
-        let author = Author {
-            client_id: "c",
-            datetime: "d",
-            ip: "127.0.0.1",
-        };
+        let author = Author { client_id: "c", datetime: "d", ip: "127.0.0.1" };
         let draft = Draft::new(&Content::Message("hi \u{2028}".to_owned()), author);
-        let position = Position {
-            epoch: Epoch::from_random(1),
-            offset: 41,
-        };
+        let position = Position { epoch: Epoch::from_random(1), offset: 41 };
         let expected = br#"{"message":{"value":"hi \u2028","client_id":"c","datetime":"d","ip":"127.0.0.1","id":"00000001-41"}}"#;
         assert_eq!(draft.finish(position), expected.as_slice());
     }
 
     #[test]
     fn json_is_delivered_as_it_is_and_wrapped_where_ids_are_wanted() {
-        let author = Author {
-            client_id: "c",
-            datetime: "d",
-            ip: "",
-        };
-        let position = Position {
-            epoch: Epoch::from_random(1),
-            offset: 2,
-        };
+        let author = Author { client_id: "c", datetime: "d", ip: "" };
+        let position = Position { epoch: Epoch::from_random(1), offset: 2 };
         let plain = Draft::new(&Content::Json("[1.0]".to_owned()), author).finish(position);
         assert_eq!(plain, b"[1.0]".as_slice());
-        let publication = Publication {
-            position,
-            sender: "c".into(),
-            plain,
-        };
+        let publication = Publication { position, sender: "c".into(), plain };
         let expected = br#"{"id":"00000001-2","client_id":"c","data":[1.0]}"#;
         assert_eq!(with_id(&publication), expected.as_slice());
     }

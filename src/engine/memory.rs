@@ -11,10 +11,7 @@ impl Engine for Memory {
     fn open(&self, _channel: &ChannelName) -> Position {
         // Without the operating system's generator no token could be made either.
         let number = getrandom::u64().expect("the operating system gives random numbers");
-        Position {
-            epoch: Epoch::from_random(number),
-            offset: 0,
-        }
+        Position { epoch: Epoch::from_random(number), offset: 0 }
     }
 
     fn order(&self, _channel: &ChannelName, last: Position) -> Position {
@@ -32,13 +29,7 @@ mod tests {
         let first = Memory.open(&root);
         assert_eq!(first.offset, 0);
         let next = Memory.order(&root, Memory.order(&root, first));
-        assert_eq!(
-            next,
-            Position {
-                epoch: first.epoch,
-                offset: 2
-            }
-        );
+        assert_eq!(next, Position { epoch: first.epoch, offset: 2 });
         assert_ne!(Memory.open(&root).epoch, first.epoch);
     }
 }

@@ -36,13 +36,8 @@ impl Fields {
 
     async fn read_untimed(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
         let limit = gate.config.limits.body_bytes;
-        let announced = parts
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok());
-        if announced
-            .and_then(|text| text.parse().ok())
-            .is_some_and(|length: usize| length > limit)
+        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if announced.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length > limit)
         {
             return Err(too_large("the body", limit));
         }
@@ -62,13 +57,7 @@ impl Fields {
 
     async fn parse(parts: &Parts, bytes: Bytes) -> Result<Self, Failure> {
         let media_type = parts.headers.get(CONTENT_TYPE).map_or("", |value| {
-            value
-                .to_str()
-                .unwrap_or("?")
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
+            value.to_str().unwrap_or("?").split(';').next().unwrap_or_default().trim()
         });
         let is = |name: &str| media_type.eq_ignore_ascii_case(name);
         if is("multipart/form-data") {
@@ -80,9 +69,7 @@ impl Fields {
             return Ok(Self::Json(fields));
         }
         if is("application/x-www-form-urlencoded") || (media_type.is_empty() && bytes.is_empty()) {
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|_| Failure::field("body", "the form is not UTF-8"))?;
-            return Ok(Self::Form(Pairs::parse(text)?));
+            return Ok(Self::Form(Pairs::parse(&bytes)?));
         }
         let detail = "Content-Type must be application/x-www-form-urlencoded, \
                       multipart/form-data or application/json";
@@ -97,15 +84,10 @@ impl Fields {
         let broken = |error: &dyn std::fmt::Display| {
             Failure::field("body", &format!("not multipart/form-data: {error}"))
         };
-        let mut multipart = Multipart::from_request(request, &())
-            .await
-            .map_err(|error| broken(&error))?;
+        let mut multipart =
+            Multipart::from_request(request, &()).await.map_err(|error| broken(&error))?;
         let mut pairs = Pairs::default();
-        while let Some(field) = multipart
-            .next_field()
-            .await
-            .map_err(|error| broken(&error))?
-        {
+        while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
             let name = field.name().unwrap_or_default().to_owned();
             let bytes = field.bytes().await.map_err(|error| broken(&error))?;
             let text = String::from_utf8(bytes.into())
@@ -140,8 +122,5 @@ impl Fields {
 
 /// 413, with the limit.
 pub(super) fn too_large(what: &str, limit: usize) -> Failure {
-    Failure::new(
-        Problem::TooLarge,
-        format!("{what} has a limit of {limit} bytes"),
-    )
+    Failure::new(Problem::TooLarge, format!("{what} has a limit of {limit} bytes"))
 }

@@ -24,12 +24,7 @@ pub(super) async fn readyz(State(gate): State<Arc<Gate>>) -> Response {
     if gate.drain.is_draining() {
         return Failure::draining().into_response();
     }
-    let unserved: Vec<_> = gate
-        .config
-        .unserved
-        .iter()
-        .map(|name| string(name))
-        .collect();
+    let unserved: Vec<_> = gate.config.unserved.iter().map(|name| string(name)).collect();
     let unserved = array(unserved.iter().map(String::as_str));
     json(format!(r#"{{"status":"ready","unserved":{unserved}}}"#))
 }

@@ -30,41 +30,19 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
     let (since, before) = (query.since("since")?, query.since("before")?);
     if since.is_some() && before.is_some() {
-        return Err(Failure::field(
-            "before",
-            "cannot be given together with since",
-        ));
+        return Err(Failure::field("before", "cannot be given together with since"));
     }
     let page = match gate.hub.find(&name) {
-        None => Page {
-            messages: Vec::new(),
-            since: "0".to_owned(),
-            more: false,
-            gap: None,
-        },
+        None => Page { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None },
         Some(channel) => match before {
-            Some(Since {
-                position: Some(before),
-                ..
-            }) => {
+            Some(Since { position: Some(before), .. }) => {
                 let (messages, more) = channel.kept_before(before, limit);
-                let since = messages
-                    .first()
-                    .map_or(before, |newest| newest.position)
-                    .to_string();
-                Page {
-                    messages,
-                    since,
-                    more,
-                    gap: None,
-                }
+                let since = messages.first().map_or(before, |newest| newest.position).to_string();
+                Page { messages, since, more, gap: None }
             }
-            Some(Since { position: None, .. }) => Page {
-                messages: Vec::new(),
-                since: "0".to_owned(),
-                more: false,
-                gap: None,
-            },
+            Some(Since { position: None, .. }) => {
+                Page { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None }
+            }
             None => forward(&channel, &name, since, limit),
         },
     };
@@ -72,24 +50,13 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
 }
 
 fn forward(channel: &Channel, name: &ChannelName, since: Option<Since>, limit: usize) -> Page {
-    let since = since.unwrap_or(Since {
-        position: None,
-        users: None,
-    });
+    let since = since.unwrap_or(Since { position: None, users: None });
     let (start, mut messages) = channel.kept(From::Since(since), limit + 1);
     let more = messages.len() > limit;
     messages.truncate(limit);
-    let since = messages
-        .last()
-        .map_or(start.position, |newest| newest.position)
-        .to_string();
+    let since = messages.last().map_or(start.position, |newest| newest.position).to_string();
     let gap = start.gap.map(|gap| plain::gap_members(name, &gap));
-    Page {
-        messages,
-        since,
-        more,
-        gap,
-    }
+    Page { messages, since, more, gap }
 }
 
 fn render(page: &Page, kind: Kind) -> String {
@@ -98,17 +65,12 @@ fn render(page: &Page, kind: Kind) -> String {
         .iter()
         .map(|publication| match kind.carries_id() {
             true => publication.plain.clone(),
-            false => plain::with_id(publication),
+            false => plain::kept(publication),
         })
         .collect();
-    let texts = objects
-        .iter()
-        .map(|object| std::str::from_utf8(object).unwrap_or("null"));
+    let texts = objects.iter().map(|object| std::str::from_utf8(object).unwrap_or("null"));
     let messages = plain::array(texts);
-    let gap = page
-        .gap
-        .as_ref()
-        .map_or(String::new(), |gap| format!(r#","gap":{gap}"#));
+    let gap = page.gap.as_ref().map_or(String::new(), |gap| format!(r#","gap":{gap}"#));
     let Page { since, more, .. } = page;
     format!(r#"{{"messages":{messages},"since":"{since}","more":{more}{gap}}}"#)
 }

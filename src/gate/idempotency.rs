@@ -171,11 +171,7 @@ impl Drop for Ticket {
         let Some(key) = self.key.take() else { return };
         let mut keys = lock(&self.keys);
         keys.oldest.retain(|(_, known)| *known != key);
-        if let Some(Entry {
-            state: State::Pending(done),
-            ..
-        }) = keys.by_key.remove(&key)
-        {
+        if let Some(Entry { state: State::Pending(done), .. }) = keys.by_key.remove(&key) {
             done.notify_waiters();
         }
     }
@@ -190,11 +186,7 @@ mod tests {
     }
 
     fn receipt() -> Receipt {
-        Receipt {
-            position: None,
-            datetime: "d".to_owned(),
-            ip: "".into(),
-        }
+        Receipt { position: None, datetime: "d".to_owned(), ip: "".into() }
     }
 
     fn first(keys: &Idempotency, key: &str, now: Instant) -> Ticket {
@@ -208,22 +200,13 @@ mod tests {
     fn a_retry_gets_the_first_receipt_and_another_body_is_refused() {
         let (keys, now) = (Idempotency::default(), Instant::now());
         let ticket = first(&keys, "k", now);
-        assert!(matches!(
-            keys.begin(scope(), "k", &["a"], now),
-            Begin::Wait(_)
-        ));
+        assert!(matches!(keys.begin(scope(), "k", &["a"], now), Begin::Wait(_)));
         ticket.finish(receipt());
         let retry = keys.begin(scope(), "k", &["a"], now);
         assert!(matches!(retry, Begin::Repeated(same) if same == receipt()));
-        assert!(matches!(
-            keys.begin(scope(), "k", &["b"], now),
-            Begin::Reused
-        ));
+        assert!(matches!(keys.begin(scope(), "k", &["b"], now), Begin::Reused));
         let other = (None, ChannelName::root());
-        assert!(matches!(
-            keys.begin(other, "k", &["b"], now),
-            Begin::First(_)
-        ));
+        assert!(matches!(keys.begin(other, "k", &["b"], now), Begin::First(_)));
     }
 
     #[test]

@@ -47,10 +47,7 @@ impl Credentials {
             let text = value.to_str().map_err(|_| no_token())?;
             let (scheme, token) = text.split_once(' ').ok_or_else(no_token)?;
             if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(Failure::new(
-                    Problem::Unauthorized,
-                    "Authorization must be Bearer",
-                ));
+                return Err(Failure::new(Problem::Unauthorized, "Authorization must be Bearer"));
             }
             found.add(token.trim());
         }
@@ -76,19 +73,13 @@ impl Credentials {
 }
 
 fn no_token() -> Failure {
-    Failure::new(
-        Problem::Unauthorized,
-        "Authorization must be Bearer and a token",
-    )
+    Failure::new(Problem::Unauthorized, "Authorization must be Bearer and a token")
 }
 
 /// The WebSocket subprotocols that the client offers.
 pub(super) fn offered_protocols(parts: &Parts) -> impl Iterator<Item = &str> {
     let values = parts.headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .map(str::trim)
+    values.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim)
 }
 
 impl Gate {
@@ -148,10 +139,7 @@ impl Gate {
         }
         let origin = origin_of(parts).filter(|origin| !is_own(parts, origin));
         match self.presence.may_speak(&client, remote.address, origin) {
-            None => Err(Failure::new(
-                Problem::UnknownClient,
-                "the client id is not present",
-            )),
+            None => Err(Failure::new(Problem::UnknownClient, "the client id is not present")),
             Some(false) => refused("the client id was logged in elsewhere; send its token"),
             Some(true) => Ok(Caller::ClientId(client)),
         }
@@ -166,11 +154,9 @@ impl Gate {
     ) -> Result<Visitor, Failure> {
         let remote = remote_of(parts);
         let (client, name, token) = match caller {
-            Caller::Client(claims) => (
-                claims.client.clone(),
-                claims.name.clone(),
-                Some(claims.order),
-            ),
+            Caller::Client(claims) => {
+                (claims.client.clone(), claims.name.clone(), Some(claims.order))
+            }
             Caller::Nobody if policy.anonymous => (ClientId::random(), None, None),
             Caller::Nobody | Caller::ClientId(_) | Caller::Backend(_) => {
                 return Err(unauthorized());

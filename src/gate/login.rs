@@ -80,9 +80,7 @@ fn answer(gate: &Gate, parts: &Parts, minted: &Minted, wants_users: bool) -> Res
         text.push('}');
         json(text)
     };
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -101,9 +99,7 @@ fn name_of(query: &Pairs, fields: Option<&Fields>) -> Result<Option<DisplayName>
         Some(fields) => fields.text("name")?,
         None => None,
     };
-    let given = given
-        .or_else(|| query.get("name").map(str::to_owned))
-        .unwrap_or_default();
+    let given = given.or_else(|| query.get("name").map(str::to_owned)).unwrap_or_default();
     DisplayName::parse(&given).map_err(|error| Failure::field("name", &error.to_string()))
 }
 
@@ -117,10 +113,9 @@ impl Gate {
         fields: Option<&Fields>,
     ) -> Result<Caller, Failure> {
         match self.identify(parts, query, fields)? {
-            Caller::Nobody if !self.config.login.open => Err(Failure::new(
-                Problem::Forbidden,
-                "tokens are minted by the backend only",
-            )),
+            Caller::Nobody if !self.config.login.open => {
+                Err(Failure::new(Problem::Forbidden, "tokens are minted by the backend only"))
+            }
             Caller::ClientId(_) => Err(Failure::new(
                 Problem::TokenRequired,
                 "a client id cannot be chosen, only kept: send its token",
@@ -154,10 +149,7 @@ impl Gate {
         if minted.fits() {
             Ok(minted)
         } else {
-            Err(Failure::new(
-                Problem::TooLarge,
-                "the token would be larger than tokens may be",
-            ))
+            Err(Failure::new(Problem::TooLarge, "the token would be larger than tokens may be"))
         }
     }
 }

@@ -29,10 +29,9 @@ pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> A
             let until = claims.earlier_until_if_renewed(gate.clock.now(), life);
             (claims.client.clone(), until.max(claims.expires_at))
         }
-        Caller::ClientId(client) => (
-            client,
-            gate.clock.now().seconds() + crate::identity::MAX_LIFE_SECONDS,
-        ),
+        Caller::ClientId(client) => {
+            (client, gate.clock.now().seconds() + crate::identity::MAX_LIFE_SECONDS)
+        }
         Caller::Backend(_) | Caller::Nobody => return Err(unauthorized()),
     };
     gate.end_tokens(&client, until).await;
@@ -53,10 +52,7 @@ impl Gate {
     /// Ends connections with `close`.
     pub(super) fn close_all(&self, connections: &[ConnectionId], close: Close) {
         for connection in connections {
-            self.hub
-                .workers()
-                .of(*connection)
-                .send(Order::Close(*connection, close));
+            self.hub.workers().of(*connection).send(Order::Close(*connection, close));
         }
     }
 }

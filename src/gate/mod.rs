@@ -149,11 +149,7 @@ impl Gate {
             return;
         };
         let client = ended.client.as_str().to_owned();
-        let record = EndedRecord {
-            client,
-            floor: ended.floor,
-            until: ended.until,
-        };
+        let record = EndedRecord { client, floor: ended.floor, until: ended.until };
         match tokio::task::spawn_blocking(move || log.append(&record)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "an ended token could not be written down"),
@@ -168,21 +164,13 @@ fn cut(address: IpAddr) -> String {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
             let private = v4.is_private() || v4.is_loopback() || v4.is_link_local();
-            if private {
-                v4.to_string()
-            } else {
-                format!("{a}.{b}.{c}.0")
-            }
+            if private { v4.to_string() } else { format!("{a}.{b}.{c}.0") }
         }
         IpAddr::V6(v6) => {
             let private = v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local();
             let [a, b, c, ..] = v6.segments();
             let cut = std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0);
-            if private {
-                v6.to_string()
-            } else {
-                cut.to_string()
-            }
+            if private { v6.to_string() } else { cut.to_string() }
         }
     }
 }

@@ -8,18 +8,12 @@ use super::Gate;
 /// The `Origin` of a request: a browser sets it, and a page cannot change it.
 pub(super) fn origin_of(parts: &Parts) -> Option<&str> {
     // What is not ASCII is no origin of any page; it is like none that we know.
-    parts
-        .headers
-        .get(ORIGIN)
-        .map(|value| value.to_str().unwrap_or("?"))
+    parts.headers.get(ORIGIN).map(|value| value.to_str().unwrap_or("?"))
 }
 
 /// Whether `origin` is this server as the request addressed it.
 pub(super) fn is_own(parts: &Parts, origin: &str) -> bool {
-    let host = parts
-        .headers
-        .get(HOST)
-        .and_then(|value| value.to_str().ok());
+    let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
     let named = origin.split_once("://").map(|(_, authority)| authority);
     named.is_some() && named == host

@@ -54,11 +54,7 @@ impl ChannelPeer {
             Ok(Accepted::Echo) => return Ok(Reaction::Echo),
             Ok(Accepted::Publish { content, to, key }) => (content, to, key),
         };
-        if self
-            .claims
-            .as_ref()
-            .is_some_and(|claims| !claims.may_write(&self.channel))
-        {
+        if self.claims.as_ref().is_some_and(|claims| !claims.may_write(&self.channel)) {
             let detail = "the token does not allow to publish on this channel";
             return Err(Failure::new(Problem::Forbidden, detail));
         }
@@ -88,8 +84,7 @@ impl Peer for ChannelPeer {
             Said::Text(text) => Inbound::Frame(text),
             Said::Binary(bytes) => Inbound::Binary(bytes),
         };
-        self.say(inbound)
-            .unwrap_or_else(|failure| Reaction::Tell(told(&failure)))
+        self.say(inbound).unwrap_or_else(|failure| Reaction::Tell(told(&failure)))
     }
 
     fn closed(self: Box<Self>, ending: Ending) {
@@ -99,9 +94,7 @@ impl Peer for ChannelPeer {
             (Some(leave), _) => leave,
         };
         let client = &self.visitor.client;
-        self.gate
-            .presence
-            .detach(client, self.connection, leave, Instant::now());
+        self.gate.presence.detach(client, self.connection, leave, Instant::now());
     }
 }
 

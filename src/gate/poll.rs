@@ -66,9 +66,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Ans
         Begun::Waits(position) => polling.wait(&gate, position, version).await,
     };
     let mut response = json(text);
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -93,30 +91,17 @@ impl Polling {
             let version = opening.version;
             let idle = opening.users.is_none() && opening.inbox.is_empty() && opening.dropped == 0;
             let asked = matches!(self.wanted.from, From::Since(_)) && !self.wait.is_zero();
-            let waits = if idle && asked {
-                self.attach(gate, version.0)
-            } else {
-                None
-            };
+            let waits = if idle && asked { self.attach(gate, version.0) } else { None };
             (waits.map_or(Begun::Answer(opening), Begun::Waits), version)
         };
         if self.is_nobody {
-            let (users, version) = gate
-                .presence
-                .peek(&self.wanted.channel, self.wanted.encoding.users);
+            let (users, version) =
+                gate.presence.peek(&self.wanted.channel, self.wanted.encoding.users);
             let (inbox, dropped, superseded) = (Vec::new(), 0, None);
-            return Ok(open(Opening {
-                users,
-                version,
-                inbox,
-                dropped,
-                superseded,
-            }));
+            return Ok(open(Opening { users, version, inbox, dropped, superseded }));
         }
         let seat = Gate::seat(&self.wanted, self.connection);
-        let begun = gate
-            .presence
-            .attach(&self.wanted.visitor, seat, Instant::now(), open)?;
+        let begun = gate.presence.attach(&self.wanted.visitor, seat, Instant::now(), open)?;
         gate.close_if_ended(self.wanted.claims.as_deref(), self.connection);
         Ok(begun)
     }
@@ -142,10 +127,7 @@ impl Polling {
                 expires: gate.expiry(self.wanted.claims.as_deref()),
                 peer: Box::new(peer),
             };
-            gate.hub
-                .workers()
-                .of(self.connection)
-                .send(Order::Attach(Box::new(attach)));
+            gate.hub.workers().of(self.connection).send(Order::Attach(Box::new(attach)));
             Some(start.position)
         })
     }
@@ -161,8 +143,7 @@ impl Polling {
         if !self.is_nobody {
             let client = &self.wanted.visitor.client;
             let leave = Leave::Poll(self.wait);
-            gate.presence
-                .detach(client, self.connection, leave, Instant::now());
+            gate.presence.detach(client, self.connection, leave, Instant::now());
         }
         let mut begin = 0;
         let kept = joined.frames.iter().map(|frame| {
@@ -183,9 +164,7 @@ impl Polling {
             Err(_) => {
                 // What the worker was told before is still delivered.
                 inlet.finish();
-                tokio::time::timeout(END, inlet.ended())
-                    .await
-                    .unwrap_or_default()
+                tokio::time::timeout(END, inlet.ended()).await.unwrap_or_default()
             }
         };
         let (mut position, mut version) = (position, version);
@@ -202,9 +181,5 @@ impl Polling {
 }
 
 fn since(position: Position, version: (u64, u32)) -> String {
-    Since {
-        position: Some(position),
-        users: Some(version),
-    }
-    .to_string()
+    Since { position: Some(position), users: Some(version) }.to_string()
 }

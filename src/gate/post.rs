@@ -47,15 +47,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     let ip = gate.shown_ip(remote_of(&parts).address);
     let to = fields.text("to")?.filter(|to| !to.is_empty());
     let key = key_of(&parts, &fields)?;
-    let post = Post {
-        channel,
-        policy,
-        sender,
-        ip,
-        content,
-        to,
-        key,
-    };
+    let post = Post { channel, policy, sender, ip, content, to, key };
     let answer = gate.publish(&post).await?;
     Ok(json(answer))
 }
@@ -63,9 +55,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
 /// 200 with JSON.
 pub(super) fn json(body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -81,20 +71,14 @@ fn check_size(gate: &Gate, fields: &Fields) -> Result<(), Failure> {
             other => other.len(),
         }),
     };
-    if size > limit {
-        Err(too_large("value", limit))
-    } else {
-        Ok(())
-    }
+    if size > limit { Err(too_large("value", limit)) } else { Ok(()) }
 }
 
 fn inbound(fields: &Fields) -> Result<Inbound<'_>, Failure> {
     let missing = || Failure::field("value", "is missing");
     match fields {
         Fields::Form(pairs) => Ok(Inbound::Text(pairs.get("value").ok_or_else(missing)?)),
-        Fields::Json(fields) => Ok(Inbound::Json(
-            fields.get("value").ok_or_else(missing)?.get(),
-        )),
+        Fields::Json(fields) => Ok(Inbound::Json(fields.get("value").ok_or_else(missing)?.get())),
     }
 }
 

@@ -35,12 +35,7 @@ impl Failure {
             _ => None,
         };
         let allow = (problem == Problem::NotPostable).then_some("GET");
-        Self {
-            problem,
-            detail: detail.into(),
-            retry_after,
-            allow,
-        }
+        Self { problem, detail: detail.into(), retry_after, allow }
     }
 
     /// 400, naming the field.
@@ -50,10 +45,7 @@ impl Failure {
 
     /// 503 of a node that is going away.
     pub fn draining() -> Self {
-        Self::new(
-            Problem::Draining,
-            "this node is going away; another one will answer",
-        )
+        Self::new(Problem::Draining, "this node is going away; another one will answer")
     }
 }
 
@@ -78,10 +70,7 @@ impl IntoResponse for Failure {
         let status = StatusCode::from_u16(self.problem.status());
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -67,10 +67,7 @@ impl Gate {
         };
         let reserve = tokio::time::timeout(PATIENCE, self.hub.workers().reserve()).await;
         let reservation = reserve.map_err(|_| {
-            Failure::new(
-                Problem::OverCapacity,
-                "the queue of the workers stayed full for a second",
-            )
+            Failure::new(Problem::OverCapacity, "the queue of the workers stayed full for a second")
         })?;
         let (receipt, answer) = self.deliver(post, reservation)?;
         if let Some(ticket) = ticket {
@@ -113,10 +110,7 @@ impl Gate {
             return Err(Failure::field("key", "must have 1 to 128 characters"));
         }
         let scope = (post.sender.clone(), post.channel.clone());
-        let body = [
-            post.content.as_str(),
-            post.to.as_deref().unwrap_or_default(),
-        ];
+        let body = [post.content.as_str(), post.to.as_deref().unwrap_or_default()];
         Ok(self.idempotency.begin(scope, key, &body, Instant::now()))
     }
 
@@ -132,23 +126,14 @@ impl Gate {
         if let Some(to) = &post.to {
             let json = draft.finish_without_id();
             self.deliver_direct(post, to, json, reservation)?;
-            let receipt = Receipt {
-                position: None,
-                datetime,
-                ip,
-            };
+            let receipt = Receipt { position: None, datetime, ip };
             let answer = post.answer(&receipt);
             return Ok((receipt, answer));
         }
         let sender = Arc::from(post.sender_str());
         let published =
-            self.hub
-                .publish((&post.channel, &post.policy), &sender, draft, reservation);
-        let receipt = Receipt {
-            position: Some(published.position),
-            datetime,
-            ip,
-        };
+            self.hub.publish((&post.channel, &post.policy), &sender, draft, reservation);
+        let receipt = Receipt { position: Some(published.position), datetime, ip };
         let answer = match post.content {
             Content::Message(_) => published.plain.clone(),
             Content::Json(_) => post.answer(&receipt),
@@ -168,14 +153,13 @@ impl Gate {
         let back_to = to.clone();
         let undelivered =
             Box::new(move |json: Bytes| presence.undelivered(&back_to, &channel, json));
-        self.presence
-            .send_direct(&to, &post.channel, json, |connections, json| {
-                let receipt = Arc::new(TellReceipt::new(json.clone(), undelivered));
-                for (worker, connections) in by_worker(connections) {
-                    let receipt = Arc::clone(&receipt);
-                    reservation.send(worker, Order::Tell(connections, json.clone(), receipt));
-                }
-            })?;
+        self.presence.send_direct(&to, &post.channel, json, |connections, json| {
+            let receipt = Arc::new(TellReceipt::new(json.clone(), undelivered));
+            for (worker, connections) in by_worker(connections) {
+                let receipt = Arc::clone(&receipt);
+                reservation.send(worker, Order::Tell(connections, json.clone(), receipt));
+            }
+        })?;
         Ok(())
     }
 
@@ -199,10 +183,7 @@ fn by_worker(connections: Vec<ConnectionId>) -> Vec<(usize, Vec<ConnectionId>)> 
 }
 
 fn reused() -> Failure {
-    Failure::new(
-        Problem::KeyReused,
-        "the key was used for another post in the last 5 minutes",
-    )
+    Failure::new(Problem::KeyReused, "the key was used for another post in the last 5 minutes")
 }
 
 impl Post {
@@ -211,25 +192,13 @@ impl Post {
     }
 
     fn author<'a>(&'a self, datetime: &'a str) -> Author<'a> {
-        Author {
-            client_id: self.sender_str(),
-            datetime,
-            ip: &self.ip,
-        }
+        Author { client_id: self.sender_str(), datetime, ip: &self.ip }
     }
 
     /// The answer that goes with `receipt`.
     fn answer(&self, receipt: &Receipt) -> Bytes {
-        let Receipt {
-            position,
-            datetime,
-            ip,
-        } = receipt;
-        let author = Author {
-            client_id: self.sender_str(),
-            datetime,
-            ip,
-        };
+        let Receipt { position, datetime, ip } = receipt;
+        let author = Author { client_id: self.sender_str(), datetime, ip };
         let draft = Draft::answer(&self.content, author);
         match position {
             Some(position) => draft.finish(*position),

@@ -1,7 +1,7 @@
 //! What a request names: its channel, its query, its headers.
 
 use http::request::Parts;
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 
 use super::{Failure, Gate, Remote};
 use crate::channel::{ChannelName, Policy, Since};
@@ -15,10 +15,12 @@ pub(super) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
     /// Reads `a=1&b=2`. Source: WHATWG URL section 5.1, but bytes that are not UTF-8 are refused.
-    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Failure> {
         let mut pairs = Vec::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let mut halves = pair.splitn(2, |byte| *byte == b'=');
+            let name = halves.next().unwrap_or_default();
+            let value = halves.next().unwrap_or_default();
             let name = decode(name).ok_or_else(|| Failure::field("field name", "is not UTF-8"))?;
             let value = decode(value).ok_or_else(|| Failure::field(&name, "is not UTF-8"))?;
             pairs.push((name, value));
@@ -27,18 +29,12 @@ impl Pairs {
     }
 
     pub(super) fn of_query(parts: &Parts) -> Result<Self, Failure> {
-        Self::parse(parts.uri.query().unwrap_or_default())
+        Self::parse(parts.uri.query().unwrap_or_default().as_bytes())
     }
 
     /// The same without `client_id`: where only tokens count, an id means nothing.
     pub(super) fn without_client_id(&self) -> Self {
-        Self(
-            self.0
-                .iter()
-                .filter(|(name, _)| name != "client_id")
-                .cloned()
-                .collect(),
-        )
+        Self(self.0.iter().filter(|(name, _)| name != "client_id").cloned().collect())
     }
 
     pub(super) fn push(&mut self, name: String, value: String) {
@@ -47,19 +43,12 @@ impl Pairs {
 
     /// The last value of that name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of that name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// A whole number within `range`, clamped to it.
@@ -98,12 +87,10 @@ pub(super) fn parse_since(name: &str, text: &str) -> Result<Since, Failure> {
     Since::parse(text).map_err(|error| Failure::field(name, &error.to_string()))
 }
 
-fn decode(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+fn decode(text: &[u8]) -> Option<String> {
+    let spaced: Vec<u8> =
+        text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The channel that a path such as `/ws/chat/lobby` names behind its verb, with its rules.
@@ -134,14 +121,8 @@ pub(super) fn remote_of(parts: &Parts) -> Remote {
 
 /// Where a stream begins: `Last-Event-ID`, else `since`, else `history`, else now.
 pub(super) fn from_of(parts: &Parts, query: &Pairs) -> Result<From, Failure> {
-    if let Some(header) = parts
-        .headers
-        .get("last-event-id")
-        .filter(|value| !value.is_empty())
-    {
-        let text = header
-            .to_str()
-            .map_err(|_| Failure::field("Last-Event-ID", "is no id"))?;
+    if let Some(header) = parts.headers.get("last-event-id").filter(|value| !value.is_empty()) {
+        let text = header.to_str().map_err(|_| Failure::field("Last-Event-ID", "is no id"))?;
         return Ok(From::Since(parse_since("Last-Event-ID", text)?));
     }
     if let Some(since) = query.since("since")? {

@@ -30,10 +30,7 @@ pub fn router(gate: Arc<Gate>) -> Router {
         .route("/", get(welcome::welcome))
         .fallback(async || Failure::new(Problem::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
-            Failure::new(
-                Problem::MethodNotAllowed,
-                "Allow names the methods of this path",
-            )
+            Failure::new(Problem::MethodNotAllowed, "Allow names the methods of this path")
         })
         .with_state(gate)
 }
@@ -42,9 +39,7 @@ type Routes = Router<Arc<Gate>>;
 
 /// A path with and without a slash at its end.
 fn both(router: Routes, path: &str, method: impl Fn() -> MethodRouter<Arc<Gate>>) -> Routes {
-    router
-        .route(path, method())
-        .route(&format!("{path}/"), method())
+    router.route(path, method()).route(&format!("{path}/"), method())
 }
 
 /// A verb of a channel: alone for the root, or with the channel's name behind it.

@@ -29,11 +29,7 @@ pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Resp
         .headers()
         .get_all(http::header::ACCEPT)
         .iter()
-        .any(|value| {
-            value
-                .to_str()
-                .is_ok_and(|text| text.contains("text/event-stream"))
-        });
+        .any(|value| value.to_str().is_ok_and(|text| text.contains("text/event-stream")));
     match open(&gate, request, Transport::Sse).await {
         Ok(response) => response,
         Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
@@ -58,9 +54,7 @@ async fn open(
     let (parts, _body) = request.into_parts();
     let wanted = Wanted::of(gate, &parts, transport)?;
     let outlet = Arc::new(Outlet::default());
-    let opened = gate
-        .open(&wanted, |_| Sink::Body(Arc::clone(&outlet)))
-        .await?;
+    let opened = gate.open(&wanted, |_| Sink::Body(Arc::clone(&outlet))).await?;
     let worker = gate.hub.workers().of(opened.connection).clone();
     let mut head = Vec::new();
     let media_type = match transport {
@@ -108,8 +102,6 @@ impl http_body::Body for StreamBody {
         if let Some(head) = self.head.take() {
             return Poll::Ready(Some(Ok(Frame::data(head))));
         }
-        self.inlet
-            .poll_piece(context)
-            .map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        self.inlet.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 }

@@ -30,8 +30,6 @@ pub(super) struct Wanted {
     pub(super) claims: Option<Arc<Claims>>,
     pub(super) from: From,
     pub(super) encoding: Encoding,
-    /// Whether what a client says wrongly on a silent kind is told (`?errors=1`).
-    pub(super) errors: bool,
 }
 
 /// A subscription that is open: its worker has it.
@@ -62,21 +60,8 @@ impl Wanted {
         };
         let from = from_of(parts, &query)?;
         let ids = query.is_on("ids") && !policy.kind.carries_id();
-        let encoding = Encoding {
-            transport,
-            ids,
-            users: users_mode(&query, &policy)?,
-        };
-        let errors = query.is_on("errors");
-        Ok(Self {
-            channel,
-            policy,
-            visitor,
-            claims,
-            from,
-            encoding,
-            errors,
-        })
+        let encoding = Encoding { transport, ids, users: users_mode(&query, &policy)? };
+        Ok(Self { channel, policy, visitor, claims, from, encoding })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
@@ -118,36 +103,34 @@ impl Gate {
         let (connection, worker) = self.hub.workers().allot();
         let seat = Self::seat(wanted, connection);
         let sink = sink(connection);
-        let start = self
-            .presence
-            .attach(&wanted.visitor, seat, Instant::now(), |opening| {
-                let mut parts = Some((opening, sink));
-                self.with_channel(wanted, connection, |key, source, start| {
-                    let (opening, sink) = parts.take()?;
-                    let users = opening.version.0;
-                    let first = wanted.first(opening, &start);
-                    let attach = Attach {
-                        id: connection,
-                        sink,
-                        encoding: wanted.encoding,
-                        channel: key,
-                        source,
-                        offset: start.position.offset,
-                        replay: start.is_behind(),
-                        users,
-                        first,
-                        expires: self.expiry(wanted.claims.as_deref()),
-                        peer: Box::new(ChannelPeer::new(
-                            self,
-                            wanted,
-                            connection,
-                            Some(Leave::Dropped),
-                        )),
-                    };
-                    worker.send(Order::Attach(Box::new(attach)));
-                    Some(start)
-                })
-            })?;
+        let start = self.presence.attach(&wanted.visitor, seat, Instant::now(), |opening| {
+            let mut parts = Some((opening, sink));
+            self.with_channel(wanted, connection, |key, source, start| {
+                let (opening, sink) = parts.take()?;
+                let users = opening.version.0;
+                let first = wanted.first(opening, &start);
+                let attach = Attach {
+                    id: connection,
+                    sink,
+                    encoding: wanted.encoding,
+                    channel: key,
+                    source,
+                    offset: start.position.offset,
+                    replay: start.is_behind(),
+                    users,
+                    first,
+                    expires: self.expiry(wanted.claims.as_deref()),
+                    peer: Box::new(ChannelPeer::new(
+                        self,
+                        wanted,
+                        connection,
+                        Some(Leave::Dropped),
+                    )),
+                };
+                worker.send(Order::Attach(Box::new(attach)));
+                Some(start)
+            })
+        })?;
         self.close_if_ended(wanted.claims.as_deref(), connection);
         let start = start.ok_or_else(|| Failure::new(Problem::Internal, "not attached"))?;
         Ok(Opened { connection, start })
@@ -205,10 +188,8 @@ impl Gate {
 
     /// When the token of a connection expires.
     pub(super) fn expiry(&self, claims: Option<&Claims>) -> Option<Instant> {
-        let left = claims?
-            .expires_at
-            .saturating_mul(1000)
-            .saturating_sub(self.clock.now().millis());
+        let left =
+            claims?.expires_at.saturating_mul(1000).saturating_sub(self.clock.now().millis());
         Some(Instant::now() + Duration::from_millis(left))
     }
 }

@@ -17,21 +17,9 @@ pub(super) async fn users(State(gate): State<Arc<Gate>>, request: Request) -> An
     let query = Pairs::of_query(&parts)?;
     let caller = gate.identify(&parts, &Pairs::without_client_id(&query), None)?;
     caller.check_read(&channel, &policy)?;
-    let limit = query.number("limit", 1..=1000)?;
-    let after = query
-        .get("after")
-        .filter(|after| !after.is_empty())
-        .map(ClientId::parse);
-    let after = after
-        .transpose()
-        .map_err(|error| Failure::field("after", &error.to_string()))?;
-    // Nobody who asks for no page is given a silent part of the list.
-    let paged = limit.is_some() || after.is_some();
-    let limit = limit.unwrap_or(if paged {
-        100
-    } else {
-        gate.config.presence.max_list.max(100)
-    });
+    let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
+    let after = query.get("after").filter(|after| !after.is_empty()).map(ClientId::parse);
+    let after = after.transpose().map_err(|error| Failure::field("after", &error.to_string()))?;
     let list = gate.presence.page(&channel, after.as_ref(), limit);
     Ok(json(list.message()))
 }

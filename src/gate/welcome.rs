@@ -27,23 +27,12 @@ pub fn tries(base: &str) -> String {
 /// The verb.
 pub(super) async fn welcome(request: Request) -> Response {
     let (parts, _body) = request.into_parts();
-    let scheme = if remote_of(&parts).tls {
-        "https"
-    } else {
-        "http"
-    };
-    let host = parts
-        .headers
-        .get(HOST)
-        .and_then(|value| value.to_str().ok());
+    let scheme = if remote_of(&parts).tls { "https" } else { "http" };
+    let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
     // Only what can stand in an address is repeated.
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '[' | ']');
-    let host = host
-        .filter(|host| host.chars().all(fits))
-        .unwrap_or("localhost");
+    let host = host.filter(|host| host.chars().all(fits)).unwrap_or("localhost");
     let lines = tries(&format!("{scheme}://{host}"));
-    plain_text(format!(
-        "pushgate: log in, post, and everyone present receives.\n\n{lines}"
-    ))
+    plain_text(format!("pushgate: log in, post, and everyone present receives.\n\n{lines}"))
 }

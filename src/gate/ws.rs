@@ -42,10 +42,9 @@ pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answe
         return Err(Failure::new(Problem::Forbidden, detail));
     }
     let wanted = Wanted::of(&gate, &parts, Transport::Ws)?;
-    let (Some(upgrade), Some(take_apart)) = (
-        parts.extensions.remove::<OnUpgrade>(),
-        parts.extensions.get::<TakeApart>().copied(),
-    ) else {
+    let (Some(upgrade), Some(take_apart)) =
+        (parts.extensions.remove::<OnUpgrade>(), parts.extensions.get::<TakeApart>().copied())
+    else {
         return Err(upgrade_required("this connection cannot be upgraded"));
     };
     let opened = gate.open(&wanted, |_| Sink::Awaited).await?;
@@ -86,10 +85,7 @@ async fn hand_over(
 /// Judges the handshake; the `Sec-WebSocket-Accept` that answers it.
 fn check_handshake(parts: &Parts) -> Result<HeaderValue, Failure> {
     if parts.version == Version::HTTP_10 {
-        return Err(Failure::new(
-            Problem::BadRequest,
-            "a WebSocket needs HTTP/1.1",
-        ));
+        return Err(Failure::new(Problem::BadRequest, "a WebSocket needs HTTP/1.1"));
     }
     if parts.version != Version::HTTP_11 {
         return Err(upgrade_required("a WebSocket is opened over HTTP/1.1"));
@@ -97,30 +93,16 @@ fn check_handshake(parts: &Parts) -> Result<HeaderValue, Failure> {
     if !names(parts, &UPGRADE, "websocket") || !names(parts, &CONNECTION, "upgrade") {
         return Err(upgrade_required("this address is for WebSocket upgrades"));
     }
-    if parts
-        .headers
-        .get(SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
+    if parts.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(upgrade_required("Sec-WebSocket-Version must be 13"));
     }
-    let key = parts
-        .headers
-        .get(SEC_WEBSOCKET_KEY)
-        .map(HeaderValue::as_bytes)
-        .unwrap_or_default();
+    let key = parts.headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     // 16 bytes in base64: 22 characters and two of padding.
     let is_key = key.len() == 24
         && key.ends_with(b"==")
-        && key
-            .iter()
-            .take(22)
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
+        && key.iter().take(22).all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
     if !is_key {
-        return Err(Failure::field(
-            "Sec-WebSocket-Key",
-            "must be 16 bytes in base64",
-        ));
+        return Err(Failure::field("Sec-WebSocket-Key", "must be 16 bytes in base64"));
     }
     HeaderValue::from_str(&derive_accept_key(key))
         .map_err(|_| Failure::field("Sec-WebSocket-Key", "must be 16 bytes in base64"))
@@ -133,9 +115,7 @@ fn upgrade_required(detail: &str) -> Failure {
 /// Whether a header lists `token`, whatever its case.
 fn names(parts: &Parts, header: &HeaderName, token: &str) -> bool {
     let values = parts.headers.get_all(header).into_iter();
-    let mut tokens = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|t| t.split(','));
+    let mut tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|t| t.split(','));
     tokens.any(|found| found.trim().eq_ignore_ascii_case(token))
 }
 

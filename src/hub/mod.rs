@@ -63,12 +63,7 @@ struct State {
 impl Hub {
     /// A hub without channels.
     pub fn new(workers: Arc<Workers>, engine: Box<dyn Engine>) -> Self {
-        Self {
-            channels: DashMap::new(),
-            workers,
-            engine,
-            next_key: AtomicU64::new(0),
-        }
+        Self { channels: DashMap::new(), workers, engine, next_key: AtomicU64::new(0) }
     }
 
     /// The workers that deliver for this hub.
@@ -101,9 +96,7 @@ impl Hub {
 
     /// The channel `name`, if it is in use.
     pub fn find(&self, name: &ChannelName) -> Option<Arc<Channel>> {
-        self.channels
-            .get(name)
-            .map(|channel| Arc::clone(channel.value()))
+        self.channels.get(name).map(|channel| Arc::clone(channel.value()))
     }
 
     /// How many channels are in use.
@@ -118,8 +111,7 @@ impl Hub {
 
     /// Drops history that is too old, and channels that nobody uses any more.
     pub fn sweep(&self, now: Instant) {
-        self.channels
-            .retain(|_, channel| !channel.free_if_unused(now));
+        self.channels.retain(|_, channel| !channel.free_if_unused(now));
         self.channels.shrink_to_fit();
     }
 }
@@ -144,11 +136,7 @@ impl Channel {
         let mut state = self.state();
         state.recent.trim(now);
         let used = !state.recent.is_empty() || state.subscribers.iter().any(|count| *count > 0);
-        let age = if state.last.offset == 0 {
-            Duration::ZERO
-        } else {
-            self.policy.history.age
-        };
+        let age = if state.last.offset == 0 { Duration::ZERO } else { self.policy.history.age };
         let forgotten = now.saturating_duration_since(state.used_at) >= age.max(REMEMBERED);
         state.freed = !used && forgotten;
         state.freed

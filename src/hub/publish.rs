@@ -33,11 +33,7 @@ impl Hub {
             }
             let position = self.engine.order(name, state.last);
             let (sender, plain) = (Arc::clone(sender), draft.finish(position));
-            let publication = Arc::new(Publication {
-                position,
-                sender,
-                plain,
-            });
+            let publication = Arc::new(Publication { position, sender, plain });
             state.record(Arc::clone(&publication));
             for worker in state.workers() {
                 let item = Item::Publication(Arc::clone(&publication));
@@ -55,9 +51,7 @@ impl Hub {
         let state = channel.state();
         for worker in state.workers() {
             let item = Item::Users(Arc::clone(told));
-            self.workers
-                .at(worker)
-                .send(Order::Deliver(channel.key, item));
+            self.workers.at(worker).send(Order::Deliver(channel.key, item));
         }
     }
 }
@@ -73,8 +67,6 @@ impl State {
     /// The workers that have subscribers.
     fn workers(&self) -> impl Iterator<Item = usize> {
         let counts = self.subscribers.iter().enumerate();
-        counts
-            .filter(|(_, count)| **count > 0)
-            .map(|(worker, _)| worker)
+        counts.filter(|(_, count)| **count > 0).map(|(worker, _)| worker)
     }
 }

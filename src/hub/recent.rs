@@ -19,11 +19,7 @@ pub(super) struct Recent {
 
 impl Recent {
     pub(super) const fn new(bounds: Bounds) -> Self {
-        Self {
-            kept: VecDeque::new(),
-            bytes: 0,
-            bounds,
-        }
+        Self { kept: VecDeque::new(), bytes: 0, bounds }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -58,19 +54,14 @@ impl Recent {
 
     /// The offset of the oldest that is kept.
     pub(super) fn first(&self) -> Option<u64> {
-        self.kept
-            .front()
-            .map(|(_, publication)| publication.position.offset)
+        self.kept.front().map(|(_, publication)| publication.position.offset)
     }
 
     /// What is kept after `offset`, oldest first.
     pub(super) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Publication>> {
         let first = self.first().unwrap_or(0);
         let skip = usize::try_from((offset + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        self.kept
-            .iter()
-            .skip(skip)
-            .map(|(_, publication)| publication)
+        self.kept.iter().skip(skip).map(|(_, publication)| publication)
     }
 
     /// What is kept before `offset`, newest first.
@@ -78,11 +69,7 @@ impl Recent {
         let first = self.first().unwrap_or(0);
         let take = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
         let take = take.min(self.kept.len());
-        self.kept
-            .iter()
-            .take(take)
-            .rev()
-            .map(|(_, publication)| publication)
+        self.kept.iter().take(take).rev().map(|(_, publication)| publication)
     }
 }
 
@@ -93,30 +80,16 @@ mod tests {
     use std::time::Duration;
 
     fn recent(messages: usize, seconds: u64, bytes: usize) -> Recent {
-        Recent::new(Bounds {
-            messages,
-            age: Duration::from_secs(seconds),
-            bytes,
-        })
+        Recent::new(Bounds { messages, age: Duration::from_secs(seconds), bytes })
     }
 
     fn publication(offset: u64, len: usize) -> Arc<Publication> {
-        let position = Position {
-            epoch: Epoch::from_random(0),
-            offset,
-        };
-        Arc::new(Publication {
-            position,
-            sender: "".into(),
-            plain: vec![b'x'; len].into(),
-        })
+        let position = Position { epoch: Epoch::from_random(0), offset };
+        Arc::new(Publication { position, sender: "".into(), plain: vec![b'x'; len].into() })
     }
 
     fn after(recent: &Recent, offset: u64) -> Vec<u64> {
-        recent
-            .after(offset)
-            .map(|publication| publication.position.offset)
-            .collect()
+        recent.after(offset).map(|publication| publication.position.offset).collect()
     }
 
     #[test]

@@ -69,12 +69,7 @@ impl Channel {
     pub fn kept(&self, from: From, limit: usize) -> (Start, Vec<Arc<Publication>>) {
         let mut state = self.state();
         let start = state.start(from);
-        let kept = state
-            .recent
-            .after(start.position.offset)
-            .take(limit)
-            .cloned()
-            .collect();
+        let kept = state.recent.after(start.position.offset).take(limit).cloned().collect();
         (start, kept)
     }
 
@@ -87,12 +82,8 @@ impl Channel {
         if before.epoch != state.last.epoch {
             return (Vec::new(), false);
         }
-        let mut kept: Vec<_> = state
-            .recent
-            .before(before.offset)
-            .take(limit + 1)
-            .cloned()
-            .collect();
+        let mut kept: Vec<_> =
+            state.recent.before(before.offset).take(limit + 1).cloned().collect();
         drop(state);
         let more = kept.len() > limit;
         kept.truncate(limit);
@@ -106,14 +97,8 @@ impl State {
         let last = self.last;
         // The position before the first that can be had: where nothing is kept, the newest one.
         let first = self.recent.first().unwrap_or(last.offset + 1);
-        let before_first = Position {
-            epoch: last.epoch,
-            offset: first - 1,
-        };
-        let at = |offset| Position {
-            epoch: last.epoch,
-            offset,
-        };
+        let before_first = Position { epoch: last.epoch, offset: first - 1 };
+        let at = |offset| Position { epoch: last.epoch, offset };
         let (position, gap) = match from {
             From::Now => (last, None),
             From::Newest(count) => {
@@ -121,47 +106,25 @@ impl State {
                 (at(last.offset - count), None)
             }
             From::Since(Since { position: None, .. }) => (before_first, None),
-            From::Since(Since {
-                position: Some(since),
-                ..
-            }) => {
+            From::Since(Since { position: Some(since), .. }) => {
                 let known = since.epoch == last.epoch && since.offset <= last.offset;
                 if known && since.offset >= before_first.offset {
                     (since, None)
                 } else {
-                    let since = Since {
-                        position: Some(since),
-                        users: None,
-                    };
-                    (
-                        before_first,
-                        Some(Gap {
-                            since,
-                            next: before_first.next(),
-                        }),
-                    )
+                    let since = Since { position: Some(since), users: None };
+                    (before_first, Some(Gap { since, next: before_first.next() }))
                 }
             }
         };
-        Start {
-            position,
-            last,
-            gap,
-        }
+        Start { position, last, gap }
     }
 }
 
 impl Source for Channel {
     fn page(&self, offset: u64, bytes: usize) -> Page {
         let mut state = self.state();
-        let position = Position {
-            epoch: state.last.epoch,
-            offset,
-        };
-        let since = Since {
-            position: Some(position),
-            users: None,
-        };
+        let position = Position { epoch: state.last.epoch, offset };
+        let since = Since { position: Some(position), users: None };
         let start = state.start(From::Since(since));
         let mut publications = Vec::new();
         let mut size = 0;
@@ -172,17 +135,11 @@ impl Source for Channel {
             }
             publications.push(Arc::clone(publication));
         }
-        let reached = publications
-            .last()
-            .map_or(start.position, |newest| newest.position);
+        let reached = publications.last().map_or(start.position, |newest| newest.position);
         let caught_up = reached.offset >= state.last.offset;
         drop(state);
         let gap: Option<Bytes> = start.gap.map(|gap| plain::gap(&self.name, &gap));
-        Page {
-            gap,
-            publications,
-            caught_up,
-        }
+        Page { gap, publications, caught_up }
     }
 
     fn delivery(&self) -> DeliveryPolicy {
@@ -208,37 +165,20 @@ mod tests {
     const EPOCH: u64 = 5;
 
     fn position(offset: u64) -> Position {
-        Position {
-            epoch: Epoch::from_random(EPOCH),
-            offset,
-        }
+        Position { epoch: Epoch::from_random(EPOCH), offset }
     }
 
     /// A channel of 10 publications of which the newest 4 are kept.
     fn state() -> State {
-        let bounds = Bounds {
-            messages: 4,
-            age: Duration::from_mins(1),
-            bytes: 1000,
-        };
+        let bounds = Bounds { messages: 4, age: Duration::from_mins(1), bytes: 1000 };
         let mut recent = Recent::new(bounds);
         for offset in 1..=10 {
             let (position, plain) = (position(offset), Bytes::from_static(b"1"));
-            let publication = Publication {
-                position,
-                sender: "".into(),
-                plain,
-            };
+            let publication = Publication { position, sender: "".into(), plain };
             recent.push(Arc::new(publication), Instant::now());
         }
         let (last, used_at) = (position(10), Instant::now());
-        State {
-            last,
-            recent,
-            subscribers: vec![0],
-            used_at,
-            freed: false,
-        }
+        State { last, recent, subscribers: vec![0], used_at, freed: false }
     }
 
     fn since(text: &str) -> From {
@@ -260,11 +200,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_told_as_gap_from_the_first_that_is_kept() {
-        for text in [
-            position(5).to_string(),
-            position(11).to_string(),
-            "zz-7".to_owned(),
-        ] {
+        for text in [position(5).to_string(), position(11).to_string(), "zz-7".to_owned()] {
             let start = state().start(since(&text));
             assert_eq!(start.position, position(6), "{text}");
             assert_eq!(start.gap.unwrap().next, position(7), "{text}");
@@ -274,17 +210,10 @@ mod tests {
     #[test]
     fn with_nothing_kept_the_gap_names_what_comes_next() {
         let mut state = state();
-        let bounds = Bounds {
-            messages: 0,
-            age: Duration::ZERO,
-            bytes: 0,
-        };
+        let bounds = Bounds { messages: 0, age: Duration::ZERO, bytes: 0 };
         state.recent = Recent::new(bounds);
         let start = state.start(since(&position(3).to_string()));
-        assert_eq!(
-            (start.position, start.gap.unwrap().next),
-            (position(10), position(11))
-        );
+        assert_eq!((start.position, start.gap.unwrap().next), (position(10), position(11)));
         assert_eq!(state.start(since(&position(10).to_string())).gap, None);
     }
 }

@@ -54,9 +54,7 @@ impl ClientId {
     /// If the operating system gives no randomness, without which no id may be given out.
     pub fn random() -> Self {
         let mut text = Uuid::encode_buffer();
-        Self(Arc::from(
-            &*Uuid::new_v4().hyphenated().encode_lower(&mut text),
-        ))
+        Self(Arc::from(&*Uuid::new_v4().hyphenated().encode_lower(&mut text)))
     }
 
     /// The id that a backend or a token names.
@@ -94,9 +92,7 @@ impl DisplayName {
         if text.chars().any(char::is_control) {
             return Err(NameError::Control);
         }
-        Ok(Some(text)
-            .filter(|text| !text.is_empty())
-            .map(|text| Self(Arc::from(text))))
+        Ok(Some(text).filter(|text| !text.is_empty()).map(|text| Self(Arc::from(text))))
     }
 
     /// The name as text.
@@ -221,29 +217,15 @@ mod tests {
         assert_eq!(ClientId::parse(""), Err(ClientIdError::Empty));
         assert!(ClientId::parse("a").is_ok());
         assert!(ClientId::parse(&"é".repeat(128)).is_ok());
-        assert_eq!(
-            ClientId::parse(&"a".repeat(257)),
-            Err(ClientIdError::TooLong)
-        );
-        assert_eq!(
-            ClientId::parse(&"é".repeat(129)),
-            Err(ClientIdError::TooLong)
-        );
+        assert_eq!(ClientId::parse(&"a".repeat(257)), Err(ClientIdError::TooLong));
+        assert_eq!(ClientId::parse(&"é".repeat(129)), Err(ClientIdError::TooLong));
     }
 
     #[test]
     fn control_characters_are_in_no_id_and_no_name() {
         for text in ["a\0", "\n", "a\u{7f}b", "\u{85}", "\r\n"] {
-            assert_eq!(
-                ClientId::parse(text),
-                Err(ClientIdError::Control),
-                "{text:?}"
-            );
-            assert_eq!(
-                DisplayName::parse(text),
-                Err(NameError::Control),
-                "{text:?}"
-            );
+            assert_eq!(ClientId::parse(text), Err(ClientIdError::Control), "{text:?}");
+            assert_eq!(DisplayName::parse(text), Err(NameError::Control), "{text:?}");
         }
     }
 
@@ -263,20 +245,12 @@ mod tests {
     fn a_name_is_counted_in_characters() {
         let name = "東".repeat(64);
         assert_eq!(DisplayName::parse(&name).unwrap().unwrap().as_str(), name);
-        assert_eq!(
-            DisplayName::parse(&"東".repeat(65)),
-            Err(NameError::TooLong)
-        );
+        assert_eq!(DisplayName::parse(&"東".repeat(65)), Err(NameError::TooLong));
     }
 
     #[test]
     fn json_keeps_the_rules() {
-        assert_eq!(
-            serde_json::from_str::<ClientId>(r#""a\"b""#)
-                .unwrap()
-                .as_str(),
-            "a\"b"
-        );
+        assert_eq!(serde_json::from_str::<ClientId>(r#""a\"b""#).unwrap().as_str(), "a\"b");
         assert!(serde_json::from_str::<ClientId>("\"\"").is_err());
         assert!(serde_json::from_str::<ClientId>("7").is_err());
         assert!(serde_json::from_str::<DisplayName>("\"\"").is_err());

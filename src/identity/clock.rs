@@ -50,10 +50,7 @@ impl TokenClock {
     pub fn start(wall_now: SystemTime, latest_written: Option<u64>) -> Self {
         let wall = wall_now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            start: TokenTime(wall.max(latest_written.unwrap_or(0))),
-            started: Instant::now(),
-        }
+        Self { start: TokenTime(wall.max(latest_written.unwrap_or(0))), started: Instant::now() }
     }
 
     /// The time now; never earlier than an answer it gave before.

@@ -99,12 +99,7 @@ OjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     #[test]
     fn no_other_algorithm_runs() {
         install();
-        for algorithm in [
-            Algorithm::HS384,
-            Algorithm::HS512,
-            Algorithm::RS256,
-            Algorithm::EdDSA,
-        ] {
+        for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::EdDSA] {
             assert!(sign(MESSAGE, &key(), algorithm).is_err());
             let key = DecodingKey::from_secret(key().as_bytes());
             assert!(verify(SIGNATURE, MESSAGE, &key, algorithm).is_err());

@@ -18,9 +18,7 @@ pub struct ApiKeys {
 impl ApiKeys {
     /// The keys that [`verify`](Self::verify) accepts; none accepts nothing.
     pub fn new(keys: Vec<String>) -> Self {
-        Self {
-            digests: keys.into_iter().map(|key| sha256(&key)).collect(),
-        }
+        Self { digests: keys.into_iter().map(|key| sha256(&key)).collect() }
     }
 
     /// Whether `key` is one of them.
@@ -47,10 +45,7 @@ impl fmt::Debug for ApiKeys {
 
 fn sha256(text: &str) -> [u8; 32] {
     let digest = digest(&SHA256, text.as_bytes());
-    digest
-        .as_ref()
-        .try_into()
-        .expect("a digest of SHA-256 has 32 bytes")
+    digest.as_ref().try_into().expect("a digest of SHA-256 has 32 bytes")
 }
 
 #[cfg(test)]
@@ -58,10 +53,7 @@ mod tests {
     use super::*;
 
     fn keys() -> ApiKeys {
-        ApiKeys::new(vec![
-            "first-key-0123456789".into(),
-            "second-key-0123456789".into(),
-        ])
+        ApiKeys::new(vec!["first-key-0123456789".into(), "second-key-0123456789".into()])
     }
 
     #[test]
@@ -73,13 +65,9 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let long = "first-key-0123456789".repeat(3_000);
-        for key in [
-            "",
-            "first-key-012345678",
-            "first-key-01234567890",
-            "FIRST-KEY-0123456789",
-            &long,
-        ] {
+        for key in
+            ["", "first-key-012345678", "first-key-01234567890", "FIRST-KEY-0123456789", &long]
+        {
             assert!(!keys().verify(key), "{} bytes", key.len());
         }
     }

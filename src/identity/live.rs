@@ -49,10 +49,7 @@ struct Floor {
 impl LiveTokens {
     /// Nothing is ended. `orders` is the sequence of the signer whose tokens these are.
     pub fn new(orders: Orders) -> Self {
-        Self {
-            floors: DashMap::new(),
-            orders,
-        }
+        Self { floors: DashMap::new(), orders }
     }
 
     /// Whether the token still counts.
@@ -75,16 +72,8 @@ impl LiveTokens {
     /// written down. A client's first token is told apart by its claims, and costs nothing.
     /// A token that was ended itself ends nothing.
     pub fn connect(&self, claims: &Claims, now: TokenTime) -> Option<Ended> {
-        let until = claims
-            .earlier_until
-            .filter(|until| *until > now.seconds())?;
-        let (floor, raised) = self.raise(
-            &claims.client,
-            Floor {
-                order: claims.order,
-                until,
-            },
-        );
+        let until = claims.earlier_until.filter(|until| *until > now.seconds())?;
+        let (floor, raised) = self.raise(&claims.client, Floor { order: claims.order, until });
         raised.then(|| floor.ended(claims.client.clone()))
     }
 
@@ -103,21 +92,10 @@ impl LiveTokens {
 
     /// Ends again what was ended before a restart, in any order.
     pub fn restore(&self, ended: impl Iterator<Item = Ended>) {
-        for Ended {
-            client,
-            floor,
-            until,
-        } in ended
-        {
+        for Ended { client, floor, until } in ended {
             // Else a token minted in this run might be below a floor of the last one.
             self.orders.observe(floor);
-            self.raise(
-                &client,
-                Floor {
-                    order: floor,
-                    until,
-                },
-            );
+            self.raise(&client, Floor { order: floor, until });
         }
     }
 
@@ -138,11 +116,7 @@ impl LiveTokens {
             raised = kept.order < floor.order;
             *kept = kept.max(floor);
         };
-        let kept = *self
-            .floors
-            .entry(client.clone())
-            .and_modify(merge)
-            .or_insert(floor);
+        let kept = *self.floors.entry(client.clone()).and_modify(merge).or_insert(floor);
         (kept, raised)
     }
 }
@@ -150,18 +124,11 @@ impl LiveTokens {
 impl Floor {
     /// Ends whatever either ends, for as long as either needs.
     fn max(self, other: Self) -> Self {
-        Self {
-            order: self.order.max(other.order),
-            until: self.until.max(other.until),
-        }
+        Self { order: self.order.max(other.order), until: self.until.max(other.until) }
     }
 
     fn ended(self, client: ClientId) -> Ended {
-        Ended {
-            client,
-            floor: self.order,
-            until: self.until,
-        }
+        Ended { client, floor: self.order, until: self.until }
     }
 }
 
@@ -242,14 +209,7 @@ mod tests {
         let first = world.login(100);
         let second = world.renew(&first, 100);
         let ended = world.live.connect(&second, at(101)).unwrap();
-        assert_eq!(
-            ended,
-            Ended {
-                client: ann(),
-                floor: second.order,
-                until: 7_300
-            }
-        );
+        assert_eq!(ended, Ended { client: ann(), floor: second.order, until: 7_300 });
         assert!(!world.lives(&first) && world.lives(&second));
     }
 
@@ -316,9 +276,7 @@ mod tests {
     fn a_logout_of_one_client_leaves_the_others_alone() {
         let world = World::new();
         let first = world.login(100);
-        world
-            .live
-            .end(&ClientId::parse("bob").unwrap(), at(101), 9_999);
+        world.live.end(&ClientId::parse("bob").unwrap(), at(101), 9_999);
         assert!(world.lives(&first));
     }
 
@@ -348,14 +306,8 @@ mod tests {
     #[test]
     fn records_are_restored_in_any_order() {
         let world = World::new();
-        let ended = |floor, until| Ended {
-            client: ann(),
-            floor,
-            until,
-        };
-        world
-            .live
-            .restore([ended(300, 10), ended(100, 90), ended(200, 50)].into_iter());
+        let ended = |floor, until| Ended { client: ann(), floor, until };
+        world.live.restore([ended(300, 10), ended(100, 90), ended(200, 50)].into_iter());
         world.live.forget_expired(at(89));
         let told = world.live.end(&ann(), at(0), 0);
         assert_eq!((told.floor, told.until), (301, 90));

@@ -29,11 +29,8 @@ impl Orders {
     pub fn next(&self, now: TokenTime) -> u64 {
         let after = |last: u64| now.millis().max(last.saturating_add(1));
         // Relaxed is enough: the order of changes to this one number is all that counts.
-        let last = self
-            .last
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-                Some(after(last))
-            });
+        let last =
+            self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(after(last)));
         after(last.unwrap_or_else(|last| last))
     }
 
@@ -78,16 +75,11 @@ mod tests {
         let draw = |_| {
             let orders = orders.clone();
             std::thread::spawn(move || {
-                (0..1_000)
-                    .map(|_| orders.next(TokenTime::from_millis(9)))
-                    .collect::<Vec<_>>()
+                (0..1_000).map(|_| orders.next(TokenTime::from_millis(9))).collect::<Vec<_>>()
             })
         };
         let threads: Vec<_> = (0..4).map(draw).collect();
-        let mut all: Vec<_> = threads
-            .into_iter()
-            .flat_map(|t| t.join().unwrap())
-            .collect();
+        let mut all: Vec<_> = threads.into_iter().flat_map(|t| t.join().unwrap()).collect();
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 4_000);

@@ -169,16 +169,12 @@ impl Claims {
     /// as long as one minted now, at most.
     pub fn earlier_until_if_renewed(&self, now: TokenTime, life: Duration) -> u64 {
         let sibling = now.seconds().saturating_add(life.as_secs());
-        self.expires_at
-            .max(sibling)
-            .max(self.earlier_until.unwrap_or(0))
+        self.expires_at.max(sibling).max(self.earlier_until.unwrap_or(0))
     }
 
     fn allows(&self, channel: &ChannelName, enough: impl Fn(May) -> bool) -> bool {
         self.grants.as_ref().is_none_or(|grants| {
-            grants
-                .iter()
-                .any(|grant| enough(grant.may) && grant.channel.matches(channel))
+            grants.iter().any(|grant| enough(grant.may) && grant.channel.matches(channel))
         })
     }
 }
@@ -190,11 +186,7 @@ impl Grant {
     /// [`GrantError`] if the text is no pattern.
     pub fn parse(channel: &str, may: May) -> Result<Self, GrantError> {
         let pattern = Pattern::parse(channel).map_err(|_| GrantError)?;
-        Ok(Self {
-            channel: pattern,
-            may,
-            text: Box::from(channel),
-        })
+        Ok(Self { channel: pattern, may, text: Box::from(channel) })
     }
 }
 
@@ -270,27 +262,19 @@ impl Signer {
         // them by the wall clock. This one only decodes: the signature was verified above.
         let claims: Claims = insecure_decode_claims(token).map_err(|_| TokenError::Invalid)?;
         self.orders.observe(claims.order);
-        if claims.expires_at <= now.seconds() {
-            Err(TokenError::Expired)
-        } else {
-            Ok(claims)
-        }
+        if claims.expires_at <= now.seconds() { Err(TokenError::Expired) } else { Ok(claims) }
     }
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Signer")
-            .field("orders", &self.orders)
-            .finish_non_exhaustive()
+        f.debug_struct("Signer").field("orders", &self.orders).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Minted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Minted")
-            .field("claims", &self.claims)
-            .finish_non_exhaustive()
+        f.debug_struct("Minted").field("claims", &self.claims).finish_non_exhaustive()
     }
 }
 
@@ -346,11 +330,7 @@ impl<'a> Parts<'a> {
         if claims.contains('.') {
             return Err(TokenError::Malformed);
         }
-        Ok(Self {
-            header,
-            message,
-            signature,
-        })
+        Ok(Self { header, message, signature })
     }
 }
 
@@ -367,11 +347,7 @@ fn check_header(token: &str) -> Result<(), TokenError> {
 }
 
 fn is_other_json(kind: &ErrorKind) -> bool {
-    if let ErrorKind::Json(error) = kind {
-        error.is_data()
-    } else {
-        false
-    }
+    if let ErrorKind::Json(error) = kind { error.is_data() } else { false }
 }
 
 /// A list that is there. `null` is refused: read as none, it would allow everything.
@@ -412,12 +388,7 @@ mod tests {
     /// A genuine token with these claims.
     fn with_claims(claims: &Value) -> String {
         hs256::install();
-        encode(
-            &Header::new(Algorithm::HS256),
-            claims,
-            &EncodingKey::from_secret(KEY),
-        )
-        .unwrap()
+        encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(KEY)).unwrap()
     }
 
     /// A token with this base64 header over good claims, signed by HMAC with the right key.
@@ -465,10 +436,7 @@ mod tests {
     #[test]
     fn an_earlier_token_that_is_expired_is_not_told() {
         let mint = |earlier| {
-            let request = Mint {
-                earlier_until: Some(earlier),
-                ..ann()
-            };
+            let request = Mint { earlier_until: Some(earlier), ..ann() };
             Signer::new(KEY).mint(request, at(100)).claims.earlier_until
         };
         assert_eq!(mint(99), None);
@@ -499,49 +467,31 @@ mod tests {
     fn a_token_expires_in_the_second_it_names_without_leeway() {
         let signer = Signer::new(KEY);
         let token = signer.mint(ann(), at(100)).token;
-        assert!(
-            signer
-                .verify(&token, TokenTime::from_millis(7_299_999))
-                .is_ok()
-        );
+        assert!(signer.verify(&token, TokenTime::from_millis(7_299_999)).is_ok());
         assert_eq!(signer.verify(&token, at(7_300)), Err(TokenError::Expired));
-        assert_eq!(
-            signer.verify(&token, at(u64::MAX / 1000)),
-            Err(TokenError::Expired)
-        );
+        assert_eq!(signer.verify(&token, at(u64::MAX / 1000)), Err(TokenError::Expired));
     }
 
     #[test]
     fn an_expired_token_of_another_key_is_invalid_not_expired() {
         let token = Signer::new(&[8; 32]).mint(ann(), at(100)).token;
-        assert_eq!(
-            Signer::new(KEY).verify(&token, at(9_999)),
-            Err(TokenError::Invalid)
-        );
-        assert_eq!(
-            Signer::new(KEY).verify(&token, at(100)),
-            Err(TokenError::Invalid)
-        );
+        assert_eq!(Signer::new(KEY).verify(&token, at(9_999)), Err(TokenError::Invalid));
+        assert_eq!(Signer::new(KEY).verify(&token, at(100)), Err(TokenError::Invalid));
     }
 
     #[test]
     fn an_unsigned_token_is_invalid() {
         // {"alg":"none"}, {"alg":"None","typ":"JWT"}, {"typ":"JWT"}
-        for header in [
-            "eyJhbGciOiJub25lIn0",
-            "eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0",
-            "eyJ0eXAiOiJKV1QifQ",
-        ] {
+        for header in
+            ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0", "eyJ0eXAiOiJKV1QifQ"]
+        {
             let signed = with_header(header);
             assert_eq!(refusal(&signed), TokenError::Invalid);
             let unsigned = &signed[..=signed.rfind('.').unwrap()];
             assert_eq!(refusal(unsigned), TokenError::Invalid);
         }
         let ours = with_header(OUR_HEADER);
-        assert_eq!(
-            refusal(&ours[..=ours.rfind('.').unwrap()]),
-            TokenError::Invalid
-        );
+        assert_eq!(refusal(&ours[..=ours.rfind('.').unwrap()]), TokenError::Invalid);
     }
 
     #[test]
@@ -554,27 +504,15 @@ mod tests {
             "eyJhbGciOiJoczI1NiJ9",
         ];
         for header in headers {
-            assert_eq!(
-                refusal(&with_header(header)),
-                TokenError::Invalid,
-                "{header}"
-            );
+            assert_eq!(refusal(&with_header(header)), TokenError::Invalid, "{header}");
         }
     }
 
     #[test]
     fn a_header_of_hs256_in_other_words_is_accepted_unless_something_is_critical() {
         // {"alg":"HS256"}, {"alg":"HS256","typ":"JWT"}
-        for header in [
-            "eyJhbGciOiJIUzI1NiJ9",
-            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
-        ] {
-            assert!(
-                Signer::new(KEY)
-                    .verify(&with_header(header), at(100))
-                    .is_ok(),
-                "{header}"
-            );
+        for header in ["eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"] {
+            assert!(Signer::new(KEY).verify(&with_header(header), at(100)).is_ok(), "{header}");
         }
         // {"alg":"HS256","crit":["b64"],"b64":false}
         let critical = "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiYjY0Il0sImI2NCI6ZmFsc2V9";
@@ -589,10 +527,7 @@ mod tests {
                 let mut bytes = token.clone().into_bytes();
                 bytes[place] = other;
                 let changed = String::from_utf8(bytes).unwrap();
-                assert_eq!(
-                    Signer::new(KEY).verify(&changed, at(100)).is_ok(),
-                    other == byte
-                );
+                assert_eq!(Signer::new(KEY).verify(&changed, at(100)).is_ok(), other == byte);
             }
         }
     }
@@ -600,18 +535,12 @@ mod tests {
     #[test]
     fn other_claims_under_the_old_signature_are_invalid() {
         let [ann, bob] = ["ann", "bob"].map(|id| {
-            let request = Mint {
-                client: ClientId::parse(id).unwrap(),
-                ..ann()
-            };
+            let request = Mint { client: ClientId::parse(id).unwrap(), ..ann() };
             Signer::new(KEY).mint(request, at(100)).token
         });
         let claims = bob.split('.').nth(1).unwrap();
         let signature = ann.split('.').nth(2).unwrap();
-        assert_eq!(
-            refusal(&format!("{OUR_HEADER}.{claims}.{signature}")),
-            TokenError::Invalid
-        );
+        assert_eq!(refusal(&format!("{OUR_HEADER}.{claims}.{signature}")), TokenError::Invalid);
     }
 
     #[test]
@@ -619,11 +548,8 @@ mod tests {
         let token = Signer::new(KEY).mint(ann(), at(100)).token;
         let signature = token.rfind('.').unwrap() + 1;
         for end in 0..token.len() {
-            let expected = if end < signature {
-                TokenError::Malformed
-            } else {
-                TokenError::Invalid
-            };
+            let expected =
+                if end < signature { TokenError::Malformed } else { TokenError::Invalid };
             assert_eq!(refusal(&token[..end]), expected, "{end}");
         }
     }
@@ -632,18 +558,11 @@ mod tests {
     fn an_extended_token_is_refused() {
         let token = Signer::new(KEY).mint(ann(), at(100)).token;
         for tail in ["A", "AAAA", "=", "==", "\0", "\n", " "] {
-            assert_eq!(
-                refusal(&format!("{token}{tail}")),
-                TokenError::Invalid,
-                "{tail:?}"
-            );
+            assert_eq!(refusal(&format!("{token}{tail}")), TokenError::Invalid, "{tail:?}");
         }
-        for text in [
-            format!("{token}."),
-            format!("{token}.A"),
-            format!(".{token}"),
-            format!(" {token}"),
-        ] {
+        for text in
+            [format!("{token}."), format!("{token}.A"), format!(".{token}"), format!(" {token}")]
+        {
             assert_eq!(refusal(&text), TokenError::Malformed, "{text:?}");
         }
     }
@@ -677,10 +596,7 @@ mod tests {
     #[test]
     fn a_token_over_4096_bytes_is_malformed_and_minting_it_is_noticed() {
         let mint = |bytes| {
-            let request = Mint {
-                info: Some(Value::String("x".repeat(bytes))),
-                ..ann()
-            };
+            let request = Mint { info: Some(Value::String("x".repeat(bytes))), ..ann() };
             Signer::new(KEY).mint(request, at(100))
         };
         let small = mint(2_700);
@@ -698,11 +614,7 @@ mod tests {
         for name in ["sub", "iat", "exp", "jti", "ord"] {
             let mut claims = all.clone();
             claims.as_object_mut().unwrap().remove(name);
-            assert_eq!(
-                refusal(&with_claims(&claims)),
-                TokenError::Invalid,
-                "{name}"
-            );
+            assert_eq!(refusal(&with_claims(&claims)), TokenError::Invalid, "{name}");
         }
     }
 
@@ -733,18 +645,10 @@ mod tests {
         for (name, value) in wrong {
             let mut claims = json!({"sub": "ann", "iat": 1, "exp": 200, "jti": "x", "ord": 1});
             claims[name] = value.clone();
-            assert_eq!(
-                refusal(&with_claims(&claims)),
-                TokenError::Invalid,
-                "{name}: {value}"
-            );
+            assert_eq!(refusal(&with_claims(&claims)), TokenError::Invalid, "{name}: {value}");
         }
         for claims in [json!("ann"), json!(null), json!(7)] {
-            assert_eq!(
-                refusal(&with_claims(&claims)),
-                TokenError::Invalid,
-                "{claims}"
-            );
+            assert_eq!(refusal(&with_claims(&claims)), TokenError::Invalid, "{claims}");
         }
     }
 
@@ -788,15 +692,9 @@ mod tests {
     #[test]
     fn a_renewal_tells_the_latest_end_of_any_earlier_token() {
         let claims = Signer::new(KEY).mint(ann(), at(100)).claims;
-        assert_eq!(
-            claims.earlier_until_if_renewed(at(150), Duration::from_mins(1)),
-            7_300
-        );
+        assert_eq!(claims.earlier_until_if_renewed(at(150), Duration::from_mins(1)), 7_300);
         assert_eq!(claims.earlier_until_if_renewed(at(150), LIFE), 7_350);
-        let long = Claims {
-            earlier_until: Some(80_000),
-            ..claims
-        };
+        let long = Claims { earlier_until: Some(80_000), ..claims };
         assert_eq!(long.earlier_until_if_renewed(at(150), LIFE), 80_000);
     }
 
@@ -806,10 +704,7 @@ mod tests {
         let minted = signer.mint(ann(), at(100));
         let signature = minted.token.rsplit('.').next().unwrap();
         let shown = format!("{signer:?} {minted:?}");
-        assert!(
-            !shown.contains("secret") && !shown.contains("97, 32, 118"),
-            "{shown}"
-        );
+        assert!(!shown.contains("secret") && !shown.contains("97, 32, 118"), "{shown}");
         assert!(!shown.contains(signature), "{shown}");
     }
 
@@ -821,10 +716,7 @@ mod tests {
         let signer = Signer::new(KEY);
         let grants = Some(vec![Grant::parse("chat/*", May::ReadWrite).unwrap()]);
         for (what, request) in [("plain", ann()), ("grants", Mint { grants, ..ann() })] {
-            let request = Mint {
-                client: ClientId::random(),
-                ..request
-            };
+            let request = Mint { client: ClientId::random(), ..request };
             let token = signer.mint(request, at(100)).token;
             let begin = tokio::time::Instant::now();
             for _ in 0..ROUNDS {

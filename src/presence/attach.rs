@@ -27,11 +27,7 @@ impl Presence {
         open: impl FnOnce(Opening) -> T,
     ) -> Result<T, PresenceError> {
         self.with_present(visitor, |client, state| {
-            let superseded = if seat.is_poll {
-                state.poll_on(&seat.channel)
-            } else {
-                None
-            };
+            let superseded = if seat.is_poll { state.poll_on(&seat.channel) } else { None };
             let replaces = usize::from(superseded.is_some());
             if state.connections.len() - replaces >= self.rules.connections_per_client {
                 // Somebody without a login who gets no connection is nobody.
@@ -44,22 +40,11 @@ impl Presence {
             if state.membership(&seat.channel).is_none() {
                 self.join(client, state, &seat.channel, now);
             }
-            let joined = state
-                .membership(&seat.channel)
-                .map(|joined| Arc::clone(&joined.members));
+            let joined = state.membership(&seat.channel).map(|joined| Arc::clone(&joined.members));
             let members = joined.expect("the channel was joined just above");
-            Ok(take_seat(
-                client,
-                state,
-                (visitor, seat),
-                &members,
-                |opening| {
-                    open(Opening {
-                        superseded,
-                        ..opening
-                    })
-                },
-            ))
+            Ok(take_seat(client, state, (visitor, seat), &members, |opening| {
+                open(Opening { superseded, ..opening })
+            }))
         })?
     }
 
@@ -111,31 +96,18 @@ fn take_seat<T>(
     }
     let users = seat.users;
     state.connections.reserve_exact(1);
-    state.connections.push(Held {
-        seat,
-        token: visitor.token,
-        address: visitor.address,
-    });
+    state.connections.push(Held { seat, token: visitor.token, address: visitor.address });
     let mut list = members.lock();
     list.attend(users);
     let version = (list.version(), members.life);
-    let users = members.first_message(&list, users, Some(&client.id));
-    open(Opening {
-        users,
-        version,
-        inbox,
-        dropped,
-        superseded: None,
-    })
+    let users = members.first_message(&mut list, users, Some(&client.id));
+    open(Opening { users, version, inbox, dropped, superseded: None })
 }
 
 impl State {
     /// The poll that is open on `channel`.
     fn poll_on(&self, channel: &ChannelName) -> Option<ConnectionId> {
         let mine = |held: &&Held| held.seat.is_poll && held.seat.channel == *channel;
-        self.connections
-            .iter()
-            .find(mine)
-            .map(|held| held.seat.connection)
+        self.connections.iter().find(mine).map(|held| held.seat.connection)
     }
 }

@@ -64,10 +64,7 @@ impl Client {
             inbox: None,
             planned: None,
         };
-        Self {
-            id: visitor.client.clone(),
-            state: Mutex::new(state),
-        }
+        Self { id: visitor.client.clone(), state: Mutex::new(state) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -77,15 +74,8 @@ impl Client {
 }
 
 pub(super) fn entry(visitor: &Visitor) -> Arc<str> {
-    let name = visitor
-        .name
-        .as_ref()
-        .map(crate::identity::DisplayName::as_str);
-    Arc::from(plain::user(
-        visitor.client.as_str(),
-        &visitor.shown_ip,
-        name,
-    ))
+    let name = visitor.name.as_ref().map(crate::identity::DisplayName::as_str);
+    Arc::from(plain::user(visitor.client.as_str(), &visitor.shown_ip, name))
 }
 
 impl State {
@@ -94,25 +84,16 @@ impl State {
         if channel.is_root() {
             return self.connections.len();
         }
-        self.connections
-            .iter()
-            .filter(|held| held.seat.channel == *channel)
-            .count()
+        self.connections.iter().filter(|held| held.seat.channel == *channel).count()
     }
 
     pub(super) fn membership(&mut self, channel: &ChannelName) -> Option<&mut Membership> {
-        self.memberships
-            .iter_mut()
-            .find(|membership| membership.members.name == *channel)
+        self.memberships.iter_mut().find(|membership| membership.members.name == *channel)
     }
 
     /// When the first membership ends that no connection holds.
     pub(super) fn next_end(&self) -> Option<Instant> {
         let free = |membership: &&Membership| self.holding(&membership.members.name) == 0;
-        self.memberships
-            .iter()
-            .filter(free)
-            .filter_map(|membership| membership.until)
-            .min()
+        self.memberships.iter().filter(free).filter_map(|membership| membership.until).min()
     }
 }

@@ -31,12 +31,8 @@ impl Presence {
             return Err(UnknownClient);
         }
         let here = |held: &&Held| held.seat.channel == *channel;
-        let connections: Vec<_> = state
-            .connections
-            .iter()
-            .filter(here)
-            .map(|held| held.seat.connection)
-            .collect();
+        let connections: Vec<_> =
+            state.connections.iter().filter(here).map(|held| held.seat.connection).collect();
         if !connections.is_empty() {
             deliver(connections, json);
         } else if state.anonymous {

@@ -56,10 +56,7 @@ enum Due {
 impl Presence {
     /// Nobody is present yet. Changes of lists are told to `tell`.
     pub fn new(rules: Rules, tell: Arc<dyn Tell>, now: Instant) -> Self {
-        let timer = Timer {
-            wheel: Wheel::new(now, TICK),
-            wakes_at: None,
-        };
+        let timer = Timer { wheel: Wheel::new(now, TICK), wakes_at: None };
         Self {
             clients: DashMap::new(),
             channels: DashMap::new(),
@@ -130,11 +127,7 @@ impl Presence {
             return Vec::new();
         };
         let mut state = client.lock();
-        let connections = state
-            .connections
-            .iter()
-            .map(|held| held.seat.connection)
-            .collect();
+        let connections = state.connections.iter().map(|held| held.seat.connection).collect();
         self.end(&client, &mut state, now);
         connections
     }
@@ -145,10 +138,7 @@ impl Presence {
             return Vec::new();
         };
         let state = client.lock();
-        let old = state
-            .connections
-            .iter()
-            .filter(|held| held.token.is_some_and(|t| t < floor));
+        let old = state.connections.iter().filter(|held| held.token.is_some_and(|t| t < floor));
         old.map(|held| held.seat.connection).collect()
     }
 
@@ -177,13 +167,9 @@ impl Presence {
     pub fn page(&self, channel: &ChannelName, after: Option<&ClientId>, limit: usize) -> List {
         match self.members(channel) {
             Some(members) => members.page(after, limit),
-            None => List {
-                entries: "[]".to_owned(),
-                count: 0,
-                version: 0,
-                life: 0,
-                partial: false,
-            },
+            None => {
+                List { entries: "[]".to_owned(), count: 0, version: 0, life: 0, partial: false }
+            }
         }
     }
 
@@ -193,43 +179,31 @@ impl Presence {
             let empty = plain::users("[]", 0, 0, false);
             return ((mode != UsersMode::None).then_some(empty), (0, 0));
         };
-        let list = members.lock();
-        (
-            members.first_message(&list, mode, None),
-            (list.version(), members.life),
-        )
+        let mut list = members.lock();
+        (members.first_message(&mut list, mode, None), (list.version(), members.life))
     }
 
     /// The users list of the root channel as a newcomer gets it.
     pub fn first(&self, newcomer: &ClientId) -> List {
-        let state = self.root.lock();
-        self.root.first(&state, Some(newcomer))
+        let mut state = self.root.lock();
+        self.root.first(&mut state, Some(newcomer))
     }
 
     pub(super) fn find(&self, client: &ClientId) -> Option<Arc<Client>> {
-        self.clients
-            .get(client)
-            .map(|found| Arc::clone(found.value()))
+        self.clients.get(client).map(|found| Arc::clone(found.value()))
     }
 
     fn members(&self, channel: &ChannelName) -> Option<Arc<Members>> {
         if channel.is_root() {
             return Some(Arc::clone(&self.root));
         }
-        self.channels
-            .get(channel)
-            .map(|members| Arc::clone(members.value()))
+        self.channels.get(channel).map(|members| Arc::clone(members.value()))
     }
 
     fn members_or_new(&self, channel: &ChannelName) -> Arc<Members> {
         self.members(channel).unwrap_or_else(|| {
             let new = || Arc::new(Members::new(channel.clone(), self.rules));
-            Arc::clone(
-                self.channels
-                    .entry(channel.clone())
-                    .or_insert_with(new)
-                    .value(),
-            )
+            Arc::clone(self.channels.entry(channel.clone()).or_insert_with(new).value())
         })
     }
 
@@ -283,10 +257,7 @@ impl Presence {
                 Err(Freed) => std::thread::yield_now(),
                 Ok(flush) => {
                     if is_new {
-                        let membership = Membership {
-                            members: Arc::clone(&members),
-                            until: None,
-                        };
+                        let membership = Membership { members: Arc::clone(&members), until: None };
                         state.memberships.reserve_exact(1);
                         state.memberships.push(membership);
                     }
@@ -357,16 +328,12 @@ impl Presence {
                 membership.members.lock().unattend(held.seat.users);
             }
         }
-        let channels: Vec<_> = state
-            .memberships
-            .iter()
-            .map(|membership| membership.members.name.clone())
-            .collect();
+        let channels: Vec<_> =
+            state.memberships.iter().map(|membership| membership.members.name.clone()).collect();
         for channel in channels {
             self.leave(client, state, &channel, now);
         }
-        self.clients
-            .remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
+        self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
         if self.clients.is_empty() {
             // The memory of a crowd goes with it.
             self.clients.shrink_to_fit();
@@ -376,10 +343,7 @@ impl Presence {
     /// Has the timer look at a client when its next membership may run out.
     pub(super) fn plan(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
         let Some(end) = state.next_end() else { return };
-        if state
-            .planned
-            .is_none_or(|planned| end < planned || planned <= now)
-        {
+        if state.planned.is_none_or(|planned| end < planned || planned <= now) {
             state.planned = Some(end);
             self.add(end, Due::Client(Arc::clone(client)));
         }

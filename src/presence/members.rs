@@ -38,6 +38,8 @@ pub(super) struct State {
     level: Level,
     /// Who changed since the last push, and the entry that was told then.
     changed: BTreeMap<ClientId, Option<Arc<str>>>,
+    /// Somebody got a list since the last push: who came and went in between is told to have left.
+    shown: bool,
     /// Whether anything changed at all; at [`Level::Count`] nobody notes who.
     dirty: bool,
     /// How many connections there are of each mode.
@@ -91,6 +93,7 @@ impl Members {
             version: 0,
             level: Level::Whole,
             changed: BTreeMap::new(),
+            shown: false,
             dirty: false,
             lists: 0,
             diffs: 0,
@@ -99,12 +102,7 @@ impl Members {
             planned: false,
             freed: false,
         };
-        Self {
-            name,
-            life,
-            rules,
-            state: Mutex::new(state),
-        }
+        Self { name, life, rules, state: Mutex::new(state) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,11 +157,7 @@ impl Members {
             return None;
         }
         let counting = state.level == Level::Count && state.level_now(&self.rules) == Level::Count;
-        let pause = if counting {
-            COUNT_PAUSE
-        } else {
-            self.rules.coalesce
-        };
+        let pause = if counting { COUNT_PAUSE } else { self.rules.coalesce };
         match state.told_at.map(|at| at + pause) {
             Some(next) if next > now => {
                 let plan = !std::mem::replace(&mut state.planned, true);
@@ -180,29 +174,22 @@ impl Members {
     }
 
     /// What somebody who is new to the list gets: all, or itself and the first `max_list`.
-    pub(super) fn first(&self, state: &State, newcomer: Option<&ClientId>) -> List {
+    pub(super) fn first(&self, state: &mut State, newcomer: Option<&ClientId>) -> List {
+        state.shown |= state.dirty;
         let count = state.present.len();
         let partial = count > self.rules.max_list;
-        let own = newcomer
-            .filter(|_| partial)
-            .and_then(|own| state.present.get_key_value(own));
+        let own = newcomer.filter(|_| partial).and_then(|own| state.present.get_key_value(own));
         let others = state.present.iter().take(self.rules.max_list);
         let others = others.filter(|(client, _)| own.is_none_or(|(own, _)| own != *client));
         let entries = own.into_iter().chain(others).map(|(_, entry)| &**entry);
         let entries = plain::array(entries);
-        List {
-            entries,
-            count,
-            version: state.version,
-            life: self.life,
-            partial,
-        }
+        List { entries, count, version: state.version, life: self.life, partial }
     }
 
     /// The first message for a connection that is told in this way.
     pub(super) fn first_message(
         &self,
-        state: &State,
+        state: &mut State,
         mode: UsersMode,
         newcomer: Option<&ClientId>,
     ) -> Option<Bytes> {
@@ -215,18 +202,13 @@ impl Members {
 
     /// At most `limit` entries behind `after`, for paging.
     pub(super) fn page(&self, after: Option<&ClientId>, limit: usize) -> List {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.shown |= state.dirty;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = state.present.range::<ClientId, _>((from, Bound::Unbounded));
         let entries = plain::array(range.take(limit).map(|(_, entry)| &**entry));
         let (count, version) = (state.present.len(), state.version);
-        List {
-            entries,
-            count,
-            version,
-            life: self.life,
-            partial: false,
-        }
+        List { entries, count, version, life: self.life, partial: false }
     }
 
     /// Marks the list as freed if nobody is on it.
@@ -277,11 +259,7 @@ impl State {
     fn level_now(&self, rules: &Rules) -> Level {
         let count = self.present.len();
         let reaches = |bound: usize, was: bool| {
-            if was {
-                count.saturating_mul(10) >= bound.saturating_mul(9)
-            } else {
-                count > bound
-            }
+            if was { count.saturating_mul(10) >= bound.saturating_mul(9) } else { count > bound }
         };
         if reaches(rules.max_diff, self.level == Level::Count) {
             Level::Count
@@ -306,27 +284,27 @@ impl State {
                 self.told_list(rules, true)
             });
         }
-        let differs =
-            |client: &ClientId, old: &Option<Arc<str>>| self.present.get(client) != old.as_ref();
-        if !changed.iter().any(|(client, old)| differs(client, old)) {
+        let shown = std::mem::take(&mut self.shown);
+        let told = changed
+            .iter()
+            .map(|(client, old)| (client, old.as_ref(), self.present.get(client)))
+            .filter(|(_, old, new)| shown || old != new);
+        let (joined, left): (Vec<_>, Vec<_>) = told.partition(|(_, _, new)| new.is_some());
+        if joined.is_empty() && left.is_empty() {
             return None;
         }
+        let joined: Vec<_> = joined.into_iter().filter_map(|(_, _, new)| new.cloned()).collect();
+        let left: Vec<_> = left.into_iter().map(|(client, ..)| client).collect();
         self.version += 1;
         if level < before {
             return Some(self.told_list(rules, true));
         }
-        let diff = self.diff(&changed);
+        let diff = self.diff(&joined, &left);
         Some(match level {
-            Level::Whole => UsersTold {
-                diff,
-                ..self.told_list(rules, false)
-            },
-            Level::Diff | Level::Count => UsersTold {
-                version: self.version,
-                list: diff.clone(),
-                diff,
-                count: self.count(),
-            },
+            Level::Whole => UsersTold { diff, ..self.told_list(rules, false) },
+            Level::Diff | Level::Count => {
+                UsersTold { version: self.version, list: diff.clone(), diff, count: self.count() }
+            }
         })
     }
 
@@ -339,46 +317,24 @@ impl State {
             plain::users(&entries, self.present.len(), self.version, partial)
         });
         let diff = if to_all { list.clone() } else { None };
-        UsersTold {
-            version: self.version,
-            list,
-            diff,
-            count: self.count(),
-        }
+        UsersTold { version: self.version, list, diff, count: self.count() }
     }
 
     fn told_count(&self) -> UsersTold {
         let count = plain::users_count(self.present.len());
         let (list, diff) = (Some(count.clone()), Some(count.clone()));
-        UsersTold {
-            version: self.version,
-            list,
-            diff,
-            count: Some(count),
-        }
+        UsersTold { version: self.version, list, diff, count: Some(count) }
     }
 
     fn count(&self) -> Option<Bytes> {
         (self.counts > 0).then(|| plain::users_count(self.present.len()))
     }
 
-    fn diff(&self, changed: &BTreeMap<ClientId, Option<Arc<str>>>) -> Option<Bytes> {
-        let told = self.diffs > 0 || (self.level != Level::Whole && self.lists > 0);
-        told.then(|| {
-            let joined = changed.iter().filter_map(|(client, old)| {
-                self.present
-                    .get(client)
-                    .filter(|new| Some(*new) != old.as_ref())
-            });
-            let joined = plain::array(joined.map(|entry| &**entry));
-            let gone = |(client, old): &(&ClientId, &Option<Arc<str>>)| {
-                old.is_some() && !self.present.contains_key(*client)
-            };
-            let left: Vec<_> = changed
-                .iter()
-                .filter(gone)
-                .map(|(c, _)| string(c.as_str()))
-                .collect();
+    fn diff(&self, joined: &[Arc<str>], left: &[&ClientId]) -> Option<Bytes> {
+        let wanted = self.diffs > 0 || (self.level != Level::Whole && self.lists > 0);
+        wanted.then(|| {
+            let joined = plain::array(joined.iter().map(|entry| &**entry));
+            let left: Vec<_> = left.iter().map(|client| string(client.as_str())).collect();
             let left = plain::array(left.iter().map(String::as_str));
             plain::users_diff(&joined, &left, self.present.len(), self.version)
         })

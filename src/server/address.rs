@@ -18,16 +18,10 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     let peer = peer.to_canonical();
     let forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !forwarded || !is_trusted(peer, trusted) {
-        return Remote {
-            address: peer,
-            untrusted_proxy: forwarded,
-            tls,
-        };
+        return Remote { address: peer, untrusted_proxy: forwarded, tls };
     }
     let chain = if headers.contains_key(FORWARDED) {
-        all(headers, FORWARDED.as_str())
-            .map(forwarded_for)
-            .collect::<Vec<_>>()
+        all(headers, FORWARDED.as_str()).map(forwarded_for).collect::<Vec<_>>()
     } else {
         all(headers, X_FORWARDED_FOR).map(parse_address).collect()
     };
@@ -40,11 +34,7 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
             break;
         }
     }
-    Remote {
-        address,
-        untrusted_proxy: false,
-        tls,
-    }
+    Remote { address, untrusted_proxy: false, tls }
 }
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -71,10 +61,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 /// An address, with or without port, brackets and quotes.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"');
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok();
     let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|both| both.ip()));
     address.map(|address| address.to_canonical())
@@ -110,25 +97,14 @@ mod tests {
             ("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
             ("x-forwarded-for", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
             ("x-forwarded-for", "1.2.3.4, garbage", "10.0.0.1"),
-            (
-                "forwarded",
-                "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https",
-                "2001:db8::1",
-            ),
+            ("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https", "2001:db8::1"),
             ("forwarded", "for=1.2.3.4:80", "1.2.3.4"),
             ("forwarded", "for=_hidden", "10.0.0.1"),
         ];
         for (name, value, address) in cases {
-            assert_eq!(
-                of("10.0.0.1", &[(name, value)]),
-                (address.to_owned(), false),
-                "{value}"
-            );
+            assert_eq!(of("10.0.0.1", &[(name, value)]), (address.to_owned(), false), "{value}");
         }
-        let two = [
-            ("x-forwarded-for", "6.6.6.6"),
-            ("x-forwarded-for", "1.2.3.4"),
-        ];
+        let two = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.2.3.4")];
         assert_eq!(of("10.0.0.1", &two).0, "1.2.3.4");
     }
 }

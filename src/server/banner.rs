@@ -12,11 +12,8 @@ pub fn banner(address: SocketAddr, tls: bool) -> String {
     let addresses = reachable(address.ip());
     for (index, ip) in addresses.iter().enumerate() {
         let place = SocketAddr::new(*ip, port);
-        let lead = if index == 0 {
-            "pushgate is listening on"
-        } else {
-            "                     and on"
-        };
+        let lead =
+            if index == 0 { "pushgate is listening on" } else { "                     and on" };
         text.push_str(&format!("{lead} {scheme}://{place}\n"));
     }
     let first = addresses.first().copied().unwrap_or_else(|| address.ip());
@@ -44,11 +41,6 @@ fn reachable(bound: IpAddr) -> Vec<IpAddr> {
         };
         !ip.is_loopback() && !link_local && (ip.is_ipv4() || bound.is_ipv6())
     };
-    found.extend(
-        interfaces
-            .iter()
-            .map(if_addrs::Interface::ip)
-            .filter(wanted),
-    );
+    found.extend(interfaces.iter().map(if_addrs::Interface::ip).filter(wanted));
     found
 }

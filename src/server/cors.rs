@@ -27,10 +27,7 @@ pub(super) struct Cors {
 impl Cors {
     pub(super) fn new(origins: &[String]) -> Self {
         let any = origins.iter().any(|origin| origin == "*");
-        Self {
-            any,
-            origins: origins.to_vec(),
-        }
+        Self { any, origins: origins.to_vec() }
     }
 
     /// The answer to a preflight; `None` for every other request.
@@ -45,14 +42,8 @@ impl Cors {
         let headers = response.headers_mut();
         self.allow(parts.headers.get(ORIGIN), headers);
         if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-            headers.insert(
-                ACCESS_CONTROL_ALLOW_METHODS,
-                HeaderValue::from_static(METHODS),
-            );
-            headers.insert(
-                ACCESS_CONTROL_ALLOW_HEADERS,
-                HeaderValue::from_static(HEADERS),
-            );
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
         }
         Some(response)
@@ -70,9 +61,7 @@ impl Cors {
         headers.append(VARY, HeaderValue::from_static("Origin"));
         let listed = |origin: &&HeaderValue| {
             let origin = origin.to_str().unwrap_or_default();
-            self.origins
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(origin))
+            self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
         };
         if let Some(origin) = origin.filter(listed) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -36,11 +36,7 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) const fn new(stream: Stream, deadline: Duration) -> Self {
-        Self {
-            stream,
-            deadline,
-            waiting: None,
-        }
+        Self { stream, deadline, waiting: None }
     }
 
     /// Judges a write that made progress, or starts or checks the timer of one that did not.

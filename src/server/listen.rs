@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::Request;
+use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -46,7 +46,13 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         let log = (parts.method.clone(), parts.uri.path().to_owned());
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
-            failure.into_response()
+            let mut response = failure.into_response();
+            if parts.version < Version::HTTP_2 {
+                // A head that is wrong may hide where the next one begins.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(http::header::CONNECTION, close);
+            }
+            response
         } else if let Some(response) = self.cors.preflight(&parts) {
             response
         } else {
@@ -129,18 +135,9 @@ async fn serve(
         async move { Ok::<_, Infallible>(front.answer(peer, tls, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(headers)
-        .max_buf_size(HTTP_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_send_buf_size(HTTP_BUFFER);
-    let connection = builder
-        .serve_connection_with_upgrades(io, service)
-        .into_owned();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers).max_buf_size(HTTP_BUFFER);
+    builder.http2().timer(TokioTimer::new()).max_send_buf_size(HTTP_BUFFER);
+    let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
     // What a peer can cause is no error of ours.
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended");

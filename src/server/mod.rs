@@ -100,35 +100,17 @@ impl Server {
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let kept = Kept::open(&config)?;
         let listener = TcpListener::bind(address);
-        let listener = listener
-            .await
-            .map_err(|error| StartError::Listen(address, error))?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| StartError::Listen(address, error))?;
+        let listener = listener.await.map_err(|error| StartError::Listen(address, error))?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
         let workers = start_workers(&config)?;
         let upkeep_dir = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
         let upkeep = upkeep::start(&gate, upkeep_dir);
         let graceful = Arc::new(GracefulShutdown::new());
-        let front = Arc::new(listen::Front::new(
-            Arc::clone(&gate),
-            router(Arc::clone(&gate)),
-        ));
-        let accepting = tokio::spawn(listen::accept(
-            front,
-            listener,
-            acceptor,
-            Arc::clone(&graceful),
-        ));
-        Ok(Self {
-            address,
-            gate,
-            workers,
-            accepting,
-            upkeep,
-            graceful,
-        })
+        let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
+        let accepting =
+            tokio::spawn(listen::accept(front, listener, acceptor, Arc::clone(&graceful)));
+        Ok(Self { address, gate, workers, accepting, upkeep, graceful })
     }
 
     /// The address that is listened on, with its real port.
@@ -147,10 +129,7 @@ impl Server {
         let least = Duration::from_secs_f64(f64::from(connections) / CLOSED_A_SECOND);
         let spread = self.gate.config.server.drain.min(least);
         let workers = Arc::clone(&self.workers);
-        if tokio::task::spawn_blocking(move || workers.drain(spread))
-            .await
-            .is_err()
-        {
+        if tokio::task::spawn_blocking(move || workers.drain(spread)).await.is_err() {
             tracing::error!("draining the workers panicked");
         }
         for task in &self.upkeep {
@@ -180,17 +159,9 @@ impl Kept {
             Err(error) if config.data_dir_given => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "there is no data directory: tokens end with this process");
-                let secret = config
-                    .secret
-                    .as_ref()
-                    .map(|secret| secret.expose().as_bytes());
+                let secret = config.secret.as_ref().map(|secret| secret.expose().as_bytes());
                 let key = secret.map_or_else(random_key, <[u8]>::to_vec);
-                return Ok(Self {
-                    directory: None,
-                    key,
-                    ended: None,
-                    latest_time: None,
-                });
+                return Ok(Self { directory: None, key, ended: None, latest_time: None });
             }
         };
         let key = match &config.secret {
@@ -199,18 +170,10 @@ impl Kept {
         };
         let ended = directory.ended_tokens()?;
         if ended.bytes_cut() > 0 {
-            tracing::warn!(
-                bytes = ended.bytes_cut(),
-                "cut a torn record off the ended tokens"
-            );
+            tracing::warn!(bytes = ended.bytes_cut(), "cut a torn record off the ended tokens");
         }
         let latest_time = directory.latest_time()?;
-        Ok(Self {
-            directory: Some(directory),
-            key,
-            ended: Some(ended),
-            latest_time,
-        })
+        Ok(Self { directory: Some(directory), key, ended: Some(ended), latest_time })
     }
 }
 
@@ -223,11 +186,7 @@ fn random_key() -> Vec<u8> {
 
 fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let count = if config.server.workers == 0 {
-        cores
-    } else {
-        config.server.workers
-    };
+    let count = if config.server.workers == 0 { cores } else { config.server.workers };
     let limits = Limits {
         message_bytes: config.limits.message_bytes,
         outbox_bytes: config.limits.outbox_bytes,
@@ -237,9 +196,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
     };
-    Workers::start(count, limits)
-        .map(Arc::new)
-        .map_err(StartError::Workers)
+    Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }
 
 fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate, StartError> {
@@ -253,19 +210,10 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         let records = log.take_loaded().into_iter();
         live.restore(records.filter_map(|record| {
             let client = ClientId::parse(&record.client).ok()?;
-            Some(Ended {
-                client,
-                floor: record.floor,
-                until: record.until,
-            })
+            Some(Ended { client, floor: record.floor, until: record.until })
         }));
     }
-    let keys = config
-        .api
-        .keys
-        .iter()
-        .map(|key| key.expose().to_owned())
-        .collect();
+    let keys = config.api.keys.iter().map(|key| key.expose().to_owned()).collect();
     Ok(Gate {
         policies: policies(&config)?,
         signer,

@@ -14,20 +14,12 @@ pub fn start_logging(log: &Log) {
     } else {
         format!("warn,pushgate={}", log.level)
     };
-    let quiet = [
-        "hyper=warn",
-        "hyper_util=warn",
-        "h2=warn",
-        "rustls=warn",
-        "tungstenite=warn",
-    ];
+    let quiet = ["hyper=warn", "hyper_util=warn", "h2=warn", "rustls=warn", "tungstenite=warn"];
     let mut filter = EnvFilter::new(directive);
     for library in quiet.iter().filter_map(|text| text.parse().ok()) {
         filter = filter.add_directive(library);
     }
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A test may have started it already.
     let _ = match log.format {
         LogFormat::Text => logs.with_ansi(false).try_init(),

@@ -45,10 +45,7 @@ impl DataDir {
             // Only tried: a parent that we may not read is no reason not to start.
             let _ = files::sync_parent(path);
         }
-        Ok(Self {
-            path: Arc::from(path),
-            clock: Arc::default(),
-        })
+        Ok(Self { path: Arc::from(path), clock: Arc::default() })
     }
 
     /// Where it is.
@@ -125,9 +122,7 @@ impl DataDir {
 fn use_key(path: &Path, text: &str) -> Result<Vec<u8>, StoreError> {
     let digits = text.strip_suffix('\n').unwrap_or(text);
     let key = unhex(digits).filter(|key| key.len() == KEY_BYTES);
-    let key = key.ok_or_else(|| StoreError::NotAKey {
-        path: path.to_owned(),
-    })?;
+    let key = key.ok_or_else(|| StoreError::NotAKey { path: path.to_owned() })?;
     files::tighten(path)?;
     Ok(key)
 }
@@ -139,11 +134,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(digit)
-        .collect()
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
 }
 
 fn digit(nibble: u8) -> char {
@@ -188,10 +179,7 @@ mod tests {
         scratch.write("data", b"");
         for path in [scratch.0.join("data"), scratch.0.join("data/deeper")] {
             let error = DataDir::open(&path).unwrap_err();
-            assert!(
-                error.to_string().contains(path.to_str().unwrap()),
-                "{error}"
-            );
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         }
     }
 
@@ -220,10 +208,7 @@ mod tests {
         };
         std::thread::scope(|scope| {
             let started: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            let keys: Vec<_> = started
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect();
+            let keys: Vec<_> = started.into_iter().map(|thread| thread.join().unwrap()).collect();
             assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
         });
         assert_eq!(scratch.names(), ["signing-key"]);
@@ -251,10 +236,7 @@ mod tests {
             let error = scratch.open().signing_key().unwrap_err();
             assert!(matches!(error, StoreError::NotAKey { .. }), "{error}");
             let told = error.to_string();
-            assert!(
-                told.contains("signing-key") && !told.contains("secret"),
-                "{told}"
-            );
+            assert!(told.contains("signing-key") && !told.contains("secret"), "{told}");
             assert_eq!(scratch.read("signing-key"), content);
         }
     }
@@ -273,10 +255,7 @@ mod tests {
         let directory = scratch.open();
         fs::remove_dir(&scratch.0).unwrap();
         let path = scratch.0.to_str().unwrap();
-        for error in [
-            directory.signing_key().unwrap_err(),
-            directory.write_time(5).unwrap_err(),
-        ] {
+        for error in [directory.signing_key().unwrap_err(), directory.write_time(5).unwrap_err()] {
             assert!(error.to_string().contains(path), "{error}");
         }
     }
@@ -287,10 +266,7 @@ mod tests {
         assert_eq!(scratch.open().latest_time().unwrap(), None);
         scratch.open().write_time(1_700_000_000_123).unwrap();
         scratch.open().write_time(1_700_000_000_456).unwrap();
-        assert_eq!(
-            scratch.open().latest_time().unwrap(),
-            Some(1_700_000_000_456)
-        );
+        assert_eq!(scratch.open().latest_time().unwrap(), Some(1_700_000_000_456));
         assert_eq!(scratch.read("clock"), "1700000000456\n");
         assert_eq!(scratch.names(), ["clock"]);
     }
@@ -309,14 +285,7 @@ mod tests {
     #[test]
     fn a_file_that_holds_no_time_is_refused_by_name() {
         let scratch = Scratch::new();
-        for content in [
-            "",
-            "\n",
-            "soon\n",
-            "-1\n",
-            "1.5\n",
-            "99999999999999999999999\n",
-        ] {
+        for content in ["", "\n", "soon\n", "-1\n", "1.5\n", "99999999999999999999999\n"] {
             scratch.write("clock", content.as_bytes());
             let error = scratch.open().latest_time().unwrap_err();
             assert!(matches!(error, StoreError::NotATime { .. }), "{error}");

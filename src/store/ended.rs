@@ -61,13 +61,7 @@ impl EndedLog {
             files::replace(&path, content.as_bytes())?;
         }
         let tail = Tail::open(&path)?;
-        Ok(Self {
-            directory,
-            path,
-            loaded,
-            cut: contents.cut,
-            tail: Mutex::new(tail),
-        })
+        Ok(Self { directory, path, loaded, cut: contents.cut, tail: Mutex::new(tail) })
     }
 
     /// What the file held when it was opened, a record a client; the second time nothing.
@@ -92,15 +86,12 @@ impl EndedLog {
         let line = line(record);
         let mut tail = self.lock();
         if !tail.trusted {
-            return Err(StoreError::Untrusted {
-                path: self.path.clone(),
-            });
+            return Err(StoreError::Untrusted { path: self.path.clone() });
         }
         if tail.length >= tail.compact_at {
             self.compact(&mut tail)?;
         }
-        tail.append(line.as_bytes())
-            .map_err(StoreError::io("write", &self.path))
+        tail.append(line.as_bytes()).map_err(StoreError::io("write", &self.path))
     }
 
     /// Leaves out of the file what expired meanwhile.
@@ -133,28 +124,18 @@ impl EndedLog {
 
 impl fmt::Debug for EndedLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndedLog")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("EndedLog").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 impl Tail {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let file = files::open_to_append(path)?;
-        let length = file
-            .metadata()
-            .map_err(StoreError::io("look at", path))?
-            .len();
+        let length = file.metadata().map_err(StoreError::io("look at", path))?.len();
         // Now, so that a record's own sync is enough for it to be found after a power cut.
         files::sync_parent(path)?;
         let compact_at = length.saturating_mul(2).max(COMPACT_AFTER);
-        Ok(Self {
-            file,
-            length,
-            compact_at,
-            trusted: true,
-        })
+        Ok(Self { file, length, compact_at, trusted: true })
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
@@ -166,9 +147,7 @@ impl Tail {
         self.trusted = false;
         self.file.sync_data()?;
         self.trusted = true;
-        self.length = self
-            .length
-            .saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
+        self.length = self.length.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         Ok(())
     }
 }
@@ -197,27 +176,19 @@ impl Contents {
                 None if after.is_empty() => break,
                 None => {
                     let line = records.len() + 1;
-                    return Err(StoreError::NotARecord {
-                        path: path.to_owned(),
-                        line,
-                    });
+                    return Err(StoreError::NotARecord { path: path.to_owned(), line });
                 }
             }
             rest = after;
         }
-        Ok(Self {
-            records,
-            cut: rest.len(),
-        })
+        Ok(Self { records, cut: rest.len() })
     }
 
     /// The latest record of each client, without those that ended before `now` in seconds.
     fn live(&self, now: u64) -> Vec<EndedRecord> {
         let mut clients: BTreeMap<&str, EndedRecord> = BTreeMap::new();
         for record in self.records.iter().filter(|record| record.until > now) {
-            let kept = clients
-                .entry(&record.client)
-                .or_insert_with(|| record.clone());
+            let kept = clients.entry(&record.client).or_insert_with(|| record.clone());
             kept.floor = kept.floor.max(record.floor);
             kept.until = kept.until.max(record.until);
         }
@@ -259,11 +230,7 @@ mod tests {
     const NAME: &str = "ended-tokens";
 
     fn record(client: &str, floor: u64, until: u64) -> EndedRecord {
-        EndedRecord {
-            client: client.to_owned(),
-            floor,
-            until,
-        }
+        EndedRecord { client: client.to_owned(), floor, until }
     }
 
     /// What a start after the one before finds.
@@ -277,13 +244,9 @@ mod tests {
         let mut log = scratch.open().ended_tokens().unwrap();
         assert!(log.take_loaded().is_empty());
         log.append(&record("ann", 10, 900)).unwrap();
-        log.append(&record("b\"o\\b\u{2028} é", u64::MAX, 901))
-            .unwrap();
+        log.append(&record("b\"o\\b\u{2028} é", u64::MAX, 901)).unwrap();
         drop(log);
-        let expected = [
-            record("ann", 10, 900),
-            record("b\"o\\b\u{2028} é", u64::MAX, 901),
-        ];
+        let expected = [record("ann", 10, 900), record("b\"o\\b\u{2028} é", u64::MAX, 901)];
         assert_eq!(restart(&scratch), expected);
         let first = scratch.read(NAME).lines().next().unwrap().to_owned();
         assert_eq!(first, r#"{"client":"ann","floor":10,"until":900}"#);
@@ -293,10 +256,7 @@ mod tests {
     fn the_file_is_for_its_owner_alone() {
         let scratch = Scratch::new();
         scratch.open().ended_tokens().unwrap();
-        let mode = fs::metadata(scratch.0.join(NAME))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(scratch.0.join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -322,10 +282,7 @@ mod tests {
             assert_eq!(log.bytes_cut(), end);
             assert_eq!(log.take_loaded(), [record("ann", 1, 900)]);
             log.append(&record("cid", 3, 902)).unwrap();
-            assert_eq!(
-                restart(&scratch),
-                [record("ann", 1, 900), record("cid", 3, 902)]
-            );
+            assert_eq!(restart(&scratch), [record("ann", 1, 900), record("cid", 3, 902)]);
         }
     }
 
@@ -346,10 +303,7 @@ mod tests {
             let content = format!("{line}{damaged}{line}");
             scratch.write(NAME, content.as_bytes());
             let error = scratch.open().ended_tokens().unwrap_err();
-            assert!(
-                matches!(error, StoreError::NotARecord { line: 2, .. }),
-                "{error}"
-            );
+            assert!(matches!(error, StoreError::NotARecord { line: 2, .. }), "{error}");
             assert!(error.to_string().contains(NAME), "{error}");
             assert_eq!(scratch.read(NAME), content);
         }
@@ -362,11 +316,7 @@ mod tests {
         for (client, until) in [("ann", 899), ("bob", 900), ("cid", 901)] {
             log.append(&record(client, 1, until)).unwrap();
         }
-        assert_eq!(
-            restart(&scratch).len(),
-            3,
-            "no time was written: nothing is expired for good"
-        );
+        assert_eq!(restart(&scratch).len(), 3, "no time was written: nothing is expired for good");
         scratch.open().write_time(900_000).unwrap();
         assert_eq!(restart(&scratch), [record("cid", 1, 901)]);
         assert_eq!(scratch.read(NAME).lines().count(), 1);
@@ -407,10 +357,7 @@ mod tests {
         let found = scratch.read(NAME);
         assert_eq!(found.lines().count(), 2, "{found}");
         log.append(&record("next", 1, 9)).unwrap();
-        assert_eq!(
-            restart(&scratch),
-            [record("live", 1, 9), record("next", 1, 9)]
-        );
+        assert_eq!(restart(&scratch), [record("live", 1, 9), record("next", 1, 9)]);
     }
 
     #[test]
@@ -447,8 +394,7 @@ mod tests {
                 let log = &log;
                 scope.spawn(move || {
                     for count in 0..25 {
-                        log.append(&record(&format!("{thread}-{count}"), 1, 900))
-                            .unwrap();
+                        log.append(&record(&format!("{thread}-{count}"), 1, 900)).unwrap();
                     }
                 });
             }

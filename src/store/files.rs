@@ -94,9 +94,7 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, StoreError> {
 
 /// Waits until the directory that `path` is in knows of it on disk.
 pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     let synced = File::open(parent).and_then(|directory| directory.sync_all());
     synced.map_err(StoreError::io("sync", parent))
@@ -104,11 +102,7 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
 
 fn write_draft(draft: &Path, content: &[u8]) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
-    let opened = options
-        .write(true)
-        .create_new(true)
-        .mode(OWNER_ONLY)
-        .open(draft);
+    let opened = options.write(true).create_new(true).mode(OWNER_ONLY).open(draft);
     let mut file = opened.map_err(StoreError::io("create", draft))?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     written.map_err(|error| {

@@ -19,14 +19,8 @@ mod tests {
 
     #[test]
     fn an_answer_may_be_empty() {
-        assert_eq!(
-            answer(std::iter::empty(), "a-1"),
-            br#"{"messages":[],"since":"a-1"}"#
-        );
+        assert_eq!(answer(std::iter::empty(), "a-1"), br#"{"messages":[],"since":"a-1"}"#);
         let two = [b"1".as_slice(), b"2"];
-        assert_eq!(
-            answer(two.into_iter(), "0"),
-            br#"{"messages":[1,2],"since":"0"}"#
-        );
+        assert_eq!(answer(two.into_iter(), "0"), br#"{"messages":[1,2],"since":"0"}"#);
     }
 }

@@ -13,9 +13,8 @@ pub(super) fn event(out: &mut Vec<u8>, id: Option<&str>, data: &[u8]) {
         out.push(b'\n');
     }
     // A line break inside the data would end the field: each line is a `data:` field of its own.
-    let lines = data
-        .split(|byte| *byte == b'\n')
-        .flat_map(|line| line.split(|byte| *byte == b'\r'));
+    let lines =
+        data.split(|byte| *byte == b'\n').flat_map(|line| line.split(|byte| *byte == b'\r'));
     for line in lines {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(line);

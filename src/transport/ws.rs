@@ -57,10 +57,7 @@ fn close_with(out: &mut Vec<u8>, code: u16, reason: &[u8]) {
 }
 
 fn frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
-    let header = FrameHeader {
-        opcode,
-        ..FrameHeader::default()
-    };
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
     let length = u64::try_from(payload.len()).unwrap_or(u64::MAX);
     // Writing to a vector cannot fail.
     let written = header.format(length, out);
@@ -148,11 +145,7 @@ impl Assembly {
                     }
                 }
                 self.message.extend_from_slice(&frame.payload);
-                if frame.is_final {
-                    self.finish().map(Some)
-                } else {
-                    Ok(None)
-                }
+                if frame.is_final { self.finish().map(Some) } else { Ok(None) }
             }
             OpCode::Data(kind) => {
                 if self.kind.is_some() {
@@ -161,11 +154,7 @@ impl Assembly {
                 self.kind = Some(kind);
                 self.message = frame.payload;
                 self.empty = 0;
-                if frame.is_final {
-                    self.finish().map(Some)
-                } else {
-                    Ok(None)
-                }
+                if frame.is_final { self.finish().map(Some) } else { Ok(None) }
             }
         }
     }
@@ -173,9 +162,9 @@ impl Assembly {
     fn finish(&mut self) -> Result<Message, Close> {
         let message = std::mem::take(&mut self.message);
         match self.kind.take() {
-            Some(Data::Text) => String::from_utf8(message)
-                .map(Message::Text)
-                .map_err(|_| Close::InvalidData),
+            Some(Data::Text) => {
+                String::from_utf8(message).map(Message::Text).map_err(|_| Close::InvalidData)
+            }
             Some(Data::Binary) => Ok(Message::Binary(message)),
             Some(Data::Continue | Data::Reserved(_)) | None => Err(Close::ProtocolError),
         }
@@ -193,11 +182,7 @@ fn control_message(control: Control, payload: Vec<u8>) -> Result<Message, Close>
 
 fn close_message(payload: &[u8]) -> Result<Option<u16>, Close> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() {
-            Ok(None)
-        } else {
-            Err(Close::ProtocolError)
-        };
+        return if payload.is_empty() { Ok(None) } else { Err(Close::ProtocolError) };
     };
     let code = u16::from_be_bytes(*code);
     // RFC 6455 section 7.4: what may stand in a close frame at all.
@@ -219,10 +204,7 @@ struct Frame {
 /// One frame from the front of `bytes`, and how many bytes it took; `None` when it is not whole.
 /// The header is judged as soon as it is there, before a byte of the payload is kept.
 fn read_frame(bytes: &[u8], room: usize) -> Result<Option<(Frame, usize)>, Close> {
-    // Reserved bits and opcodes are judged by the first two bytes: the rest may never come.
-    if bytes.first().is_some_and(|first| first & 0x70 != 0) {
-        return Err(Close::ProtocolError);
-    }
+    judge_early(bytes, room)?;
     let mut cursor = Cursor::new(bytes);
     let Some((header, length)) =
         FrameHeader::parse(&mut cursor).map_err(|_| Close::ProtocolError)?
@@ -249,12 +231,29 @@ fn read_frame(bytes: &[u8], room: usize) -> Result<Option<(Frame, usize)>, Close
         return Ok(None);
     };
     let payload = unmask(masked, mask);
-    let frame = Frame {
-        opcode: header.opcode,
-        is_final: header.is_final,
-        payload,
-    };
+    let frame = Frame { opcode: header.opcode, is_final: header.is_final, payload };
     Ok(Some((frame, start + length)))
+}
+
+/// What can be judged before the header is whole: the rest of it may never come.
+fn judge_early(bytes: &[u8], room: usize) -> Result<(), Close> {
+    let Some((first, rest)) = bytes.split_first() else { return Ok(()) };
+    let is_control = first & 0x08 != 0;
+    let Some((second, rest)) = rest.split_first() else {
+        return if first & 0x70 == 0 { Ok(()) } else { Err(Close::ProtocolError) };
+    };
+    let long = second & 0x7F;
+    if first & 0x70 != 0 || second & 0x80 == 0 || (is_control && long > 125) {
+        return Err(Close::ProtocolError);
+    }
+    let announced = match (long, rest) {
+        (126, [a, b, ..]) => u64::from(u16::from_be_bytes([*a, *b])),
+        (127, [a, b, c, d, e, f, g, h, ..]) => u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        (126.., _) => return Ok(()),
+        (short, _) => u64::from(short),
+    };
+    let fits = usize::try_from(announced).is_ok_and(|announced| announced <= room);
+    if is_control || fits { Ok(()) } else { Err(Close::TooBig) }
 }
 
 fn unmask(masked: &[u8], mask: [u8; 4]) -> Vec<u8> {
@@ -277,21 +276,9 @@ mod tests {
     const MAX: usize = 100;
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut out = vec![
-            first,
-            0x80 | u8::try_from(payload.len()).unwrap(),
-            1,
-            2,
-            3,
-            4,
-        ];
+        let mut out = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 1, 2, 3, 4];
         let key = [1_u8, 2, 3, 4];
-        out.extend(
-            payload
-                .iter()
-                .zip(key.iter().cycle())
-                .map(|(byte, key)| byte ^ key),
-        );
+        out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
         out
     }
 
@@ -323,10 +310,7 @@ mod tests {
             masked(0x80, "lö".as_bytes()),
         ]
         .concat();
-        let expected = [
-            Ok(Message::Ping(b"p".to_vec())),
-            Ok(Message::Text("hellö".to_owned())),
-        ];
+        let expected = [Ok(Message::Ping(b"p".to_vec())), Ok(Message::Text("hellö".to_owned()))];
         assert_eq!(all(&bytes), expected);
     }
 
@@ -340,10 +324,7 @@ mod tests {
             (masked(0x09, b""), Close::ProtocolError),
             (vec![0x89, 0xFE, 0, 126, 1, 2, 3, 4], Close::ProtocolError),
             (masked(0x80, b""), Close::ProtocolError),
-            (
-                [masked(0x01, b"a"), masked(0x81, b"b")].concat(),
-                Close::ProtocolError,
-            ),
+            ([masked(0x01, b"a"), masked(0x81, b"b")].concat(), Close::ProtocolError),
             (masked(0x81, &[0xFF]), Close::InvalidData),
             (masked(0x88, &[3]), Close::ProtocolError),
             (masked(0x88, &999_u16.to_be_bytes()), Close::ProtocolError),
@@ -366,10 +347,7 @@ mod tests {
     #[test]
     fn close_codes_of_the_standard_and_of_applications_are_taken() {
         for code in [1000_u16, 1001, 1007, 1014, 3000, 4999] {
-            assert_eq!(
-                all(&masked(0x88, &code.to_be_bytes())),
-                [Ok(Message::Close(Some(code)))]
-            );
+            assert_eq!(all(&masked(0x88, &code.to_be_bytes())), [Ok(Message::Close(Some(code)))]);
         }
         assert_eq!(all(&masked(0x88, b"")), [Ok(Message::Close(None))]);
     }

@@ -117,9 +117,7 @@ impl Connection {
         let bound = (policy, limits.outbox_bytes);
         let mut from = from;
         if let Sink::Body(outlet) = &self.sink {
-            return outlet
-                .add(joined, from, bound, now)
-                .map_or(Sent::Full, |()| Sent::Ok);
+            return outlet.add(joined, from, bound, now).map_or(Sent::Full, |()| Sent::Ok);
         }
         if let Sink::Socket(socket) = &mut self.sink
             && self.outbox.is_none()
@@ -146,9 +144,7 @@ impl Connection {
             outlet.add_always(joined, now);
             return Sent::Ok;
         }
-        self.outbox
-            .get_or_insert_default()
-            .add_always(joined, 0, now);
+        self.outbox.get_or_insert_default().add_always(joined, 0, now);
         self.flush()
     }
 
@@ -197,17 +193,11 @@ impl Connection {
             Beat::Due(at) | Beat::Awaited(at) => at,
         };
         let write = self.oldest().map(|since| since + limits.write);
-        [self.expires, write]
-            .into_iter()
-            .flatten()
-            .fold(beat, Instant::min)
+        [self.expires, write].into_iter().flatten().fold(beat, Instant::min)
     }
 }
 
 /// Whether a failed read or write is to be tried again later.
 pub(super) fn is_retry(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

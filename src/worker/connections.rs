@@ -102,9 +102,7 @@ impl Connections {
         let id = attach.id;
         let entry = self.slab.vacant_entry();
         let key = entry.key();
-        let (group, place) = self
-            .groups
-            .join(attach.channel, attach.source.delivery(), key);
+        let (group, place) = self.groups.join(attach.channel, attach.source.delivery(), key);
         let beat = match attach.encoding.transport {
             Transport::Ws => self.limits.ping,
             Transport::Sse | Transport::Stream => self.limits.keep_warm,
@@ -342,15 +340,8 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        let write = if connection.outbox.is_some() {
-            self.limits.write
-        } else {
-            Duration::ZERO
-        };
-        connection.phase = Phase::Closing {
-            until: now + write.max(FAREWELL),
-            finish,
-        };
+        let write = if connection.outbox.is_some() { self.limits.write } else { Duration::ZERO };
+        connection.phase = Phase::Closing { until: now + write.max(FAREWELL), finish };
         connection.inbound = None;
         self.detach(key, ending);
         self.finish_if_flushed(key);
@@ -394,10 +385,7 @@ impl Connections {
         };
         if connection.is_open() {
             let until = connection.scheduled;
-            connection.phase = Phase::Closing {
-                until,
-                finish: false,
-            };
+            connection.phase = Phase::Closing { until, finish: false };
         }
         let (group, place) = (connection.group, connection.place);
         connection.source.unsubscribe(self.index);
@@ -479,11 +467,7 @@ impl Connection {
                 return sent;
             }
         }
-        let items: Vec<_> = page
-            .publications
-            .into_iter()
-            .map(Item::Publication)
-            .collect();
+        let items: Vec<_> = page.publications.into_iter().map(Item::Publication).collect();
         let joined = Arc::new(Joined::of_items(&items, self.encoding));
         self.offset = self.offset.max(joined.last().0.unwrap_or(0));
         if joined.bytes.is_empty() {

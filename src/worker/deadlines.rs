@@ -94,10 +94,7 @@ impl Connections {
         } else if finish {
             self.drop_now(key, Ending::Dropped);
         } else if let Some(connection) = self.slab.get_mut(key) {
-            connection.phase = Phase::Closing {
-                until: now + FAREWELL,
-                finish: true,
-            };
+            connection.phase = Phase::Closing { until: now + FAREWELL, finish: true };
             self.finish_if_flushed(key);
             self.schedule(key, now);
         }

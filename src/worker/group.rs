@@ -63,13 +63,7 @@ impl Groups {
         let groups = &mut self.groups;
         let key = *self.keys.entry(channel).or_insert_with(|| {
             let (subscribers, pending) = (Vec::new(), VecDeque::new());
-            groups.insert(Group {
-                channel,
-                delivery,
-                subscribers,
-                pending,
-                batch: None,
-            })
+            groups.insert(Group { channel, delivery, subscribers, pending, batch: None })
         });
         let Some(group) = self.groups.get_mut(key) else {
             return (key, LEFT);
@@ -123,35 +117,16 @@ impl Groups {
         if group.batch.is_none() {
             let count = batch_len(group.pending.iter().cloned());
             let items: Vec<_> = group.pending.drain(..count).collect();
-            begun = items
-                .iter()
-                .filter(|item| matches!(item, Item::Publication(_)))
-                .count();
+            begun = items.iter().filter(|item| matches!(item, Item::Publication(_))).count();
             let end = group.subscribers.len();
-            group.batch = Some(Batch {
-                items,
-                joined: [const { None }; 32],
-                next: 0,
-                end,
-            });
+            group.batch = Some(Batch { items, joined: [const { None }; 32], next: 0, end });
         }
         let batch = group.batch.as_mut()?;
         let end = (batch.next + SLICE).min(batch.end);
         let subscribers = group.subscribers.get(batch.next..end).unwrap_or_default();
-        let subscribers = subscribers
-            .iter()
-            .copied()
-            .filter(|key| *key != LEFT)
-            .collect();
+        let subscribers = subscribers.iter().copied().filter(|key| *key != LEFT).collect();
         batch.next = end;
-        Some((
-            Slice {
-                group: key,
-                delivery: group.delivery,
-                subscribers,
-            },
-            begun,
-        ))
+        Some((Slice { group: key, delivery: group.delivery, subscribers }, begun))
     }
 
     /// The messages of the batch under way in `encoding`; encoded by the first who asks.
@@ -172,11 +147,7 @@ impl Groups {
         let Some(group) = self.groups.get_mut(key) else {
             return Vec::new();
         };
-        if group
-            .batch
-            .as_ref()
-            .is_some_and(|batch| batch.next < batch.end)
-        {
+        if group.batch.as_ref().is_some_and(|batch| batch.next < batch.end) {
             self.turns.push_back(key);
             return Vec::new();
         }
@@ -212,12 +183,7 @@ mod tests {
     const CHANNEL: ChannelKey = ChannelKey(1);
 
     fn item() -> Item {
-        Item::Users(Arc::new(UsersTold {
-            version: 1,
-            list: None,
-            diff: None,
-            count: None,
-        }))
+        Item::Users(Arc::new(UsersTold { version: 1, list: None, diff: None, count: None }))
     }
 
     fn slice(groups: &mut Groups) -> Vec<usize> {

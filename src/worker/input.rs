@@ -62,20 +62,13 @@ impl Connections {
         let Some(connection) = self.slab.get(key) else {
             return false;
         };
-        let held = connection
-            .inbound
-            .as_ref()
-            .is_some_and(|inbound| inbound.held.is_some());
+        let held = connection.inbound.as_ref().is_some_and(|inbound| inbound.held.is_some());
         !held && connection.waiting() <= self.limits.outbox_bytes / 2
     }
 
     /// Goes on reading where a turn's bound or a full outbox stopped it.
     pub(super) fn resume_reading(&mut self, key: usize, now: Instant) {
-        if self
-            .slab
-            .get(key)
-            .is_some_and(|connection| connection.inbound.is_some())
-        {
+        if self.slab.get(key).is_some_and(|connection| connection.inbound.is_some()) {
             self.take_apart(key, now);
         }
     }
@@ -89,12 +82,9 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        let inbound = connection.inbound.get_or_insert_with(|| {
-            Box::new(Inbound {
-                assembly: spare,
-                held: None,
-            })
-        });
+        let inbound = connection
+            .inbound
+            .get_or_insert_with(|| Box::new(Inbound { assembly: spare, held: None }));
         inbound.assembly.feed(bytes);
         self.take_apart(key, now);
     }
@@ -103,18 +93,10 @@ impl Connections {
     fn take_apart(&mut self, key: usize, now: Instant) {
         loop {
             let max = self.limits.message_bytes;
-            if self
-                .slab
-                .get(key)
-                .is_none_or(|connection| !connection.is_open())
-            {
+            if self.slab.get(key).is_none_or(|connection| !connection.is_open()) {
                 return;
             }
-            if self
-                .slab
-                .get(key)
-                .is_some_and(|c| c.waiting() > self.limits.outbox_bytes / 2)
-            {
+            if self.slab.get(key).is_some_and(|c| c.waiting() > self.limits.outbox_bytes / 2) {
                 return;
             }
             let Some(inbound) = self.inbound(key) else {
@@ -140,10 +122,7 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        if connection
-            .inbound
-            .as_ref()
-            .is_some_and(|inbound| inbound.assembly.is_idle())
+        if connection.inbound.as_ref().is_some_and(|inbound| inbound.assembly.is_idle())
             && let Some(inbound) = connection.inbound.take()
         {
             self.spare = inbound.assembly;
@@ -233,11 +212,7 @@ impl Connections {
     /// The peer's close is echoed, RFC 6455 section 5.5.1; then the stream ends from our side.
     fn on_close(&mut self, key: usize, code: Option<u16>, now: Instant) {
         let clean = matches!(code, None | Some(1000 | 1001));
-        let ending = if clean {
-            Ending::Clean
-        } else {
-            Ending::Dropped
-        };
+        let ending = if clean { Ending::Clean } else { Ending::Dropped };
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };

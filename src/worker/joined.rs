@@ -85,13 +85,9 @@ impl Encoding {
     }
 
     fn publication(self, out: &mut Vec<u8>, publication: &Publication) {
-        let id = self
-            .transport
-            .shows_id()
-            .then(|| publication.position.to_string());
+        let id = self.transport.shows_id().then(|| publication.position.to_string());
         if self.ids {
-            self.transport
-                .frame(out, id.as_deref(), &plain::with_id(publication));
+            self.transport.frame(out, id.as_deref(), &plain::with_id(publication));
         } else {
             self.transport.frame(out, id.as_deref(), &publication.plain);
         }
@@ -118,16 +114,9 @@ impl Joined {
                     (Mark::Users(told.version), None)
                 }
             };
-            frames.push(Frame {
-                end: bytes.len(),
-                mark,
-                sender,
-            });
+            frames.push(Frame { end: bytes.len(), mark, sender });
         }
-        Self {
-            bytes: Bytes::from(bytes),
-            frames,
-        }
+        Self { bytes: Bytes::from(bytes), frames }
     }
 
     /// Messages that have no place in an order.
@@ -200,20 +189,12 @@ impl Joined {
     }
 
     pub(super) fn frame_end_after(&self, at: usize) -> usize {
-        self.frames
-            .iter()
-            .map(|frame| frame.end)
-            .find(|end| *end > at)
-            .unwrap_or(self.bytes.len())
+        self.frames.iter().map(|frame| frame.end).find(|end| *end > at).unwrap_or(self.bytes.len())
     }
 
     /// Who published the frame that begins at `at` or holds it.
     pub(super) fn sender_at(&self, at: usize) -> Option<&Arc<str>> {
-        self.frames
-            .iter()
-            .find(|frame| frame.end > at)?
-            .sender
-            .as_ref()
+        self.frames.iter().find(|frame| frame.end > at)?.sender.as_ref()
     }
 }
 
@@ -230,18 +211,11 @@ impl Builder {
     }
 
     fn end(&mut self, mark: Mark) {
-        self.frames.push(Frame {
-            end: self.bytes.len(),
-            mark,
-            sender: None,
-        });
+        self.frames.push(Frame { end: self.bytes.len(), mark, sender: None });
     }
 
     fn build(self) -> Joined {
-        Joined {
-            bytes: Bytes::from(self.bytes),
-            frames: self.frames,
-        }
+        Joined { bytes: Bytes::from(self.bytes), frames: self.frames }
     }
 }
 
@@ -252,11 +226,7 @@ pub(super) fn batch_len(items: impl Iterator<Item = Item>) -> usize {
     for item in items {
         let len = match &item {
             Item::Publication(publication) => publication.plain.len(),
-            Item::Users(told) => told
-                .list
-                .as_ref()
-                .or(told.diff.as_ref())
-                .map_or(32, Bytes::len),
+            Item::Users(told) => told.list.as_ref().or(told.diff.as_ref()).map_or(32, Bytes::len),
         };
         bytes += len + 64;
         if count > 0 && bytes > MAX_JOINED {
@@ -273,10 +243,7 @@ mod tests {
     use crate::channel::{Epoch, Position};
 
     fn items() -> Vec<Item> {
-        let position = |offset| Position {
-            epoch: Epoch::from_random(7),
-            offset,
-        };
+        let position = |offset| Position { epoch: Epoch::from_random(7), offset };
         let publication = |offset| {
             let plain = Bytes::from(format!("{offset}"));
             Item::Publication(Arc::new(Publication {
@@ -285,21 +252,12 @@ mod tests {
                 plain,
             }))
         };
-        let told = UsersTold {
-            version: 3,
-            list: None,
-            diff: None,
-            count: Some("{}".into()),
-        };
+        let told = UsersTold { version: 3, list: None, diff: None, count: Some("{}".into()) };
         vec![publication(1), Item::Users(Arc::new(told)), publication(2)]
     }
 
     fn encoding(transport: Transport, ids: bool, users: UsersMode) -> Encoding {
-        Encoding {
-            transport,
-            ids,
-            users,
-        }
+        Encoding { transport, ids, users }
     }
 
     #[test]
@@ -319,34 +277,18 @@ mod tests {
     fn an_encoding_tells_only_what_was_asked_for() {
         let sse = encoding(Transport::Sse, false, UsersMode::None);
         let joined = Joined::of_items(&items(), sse);
-        assert_eq!(
-            joined.bytes,
-            "id: 00000007-1\ndata: 1\n\nid: 00000007-2\ndata: 2\n\n"
-        );
+        assert_eq!(joined.bytes, "id: 00000007-1\ndata: 1\n\nid: 00000007-2\ndata: 2\n\n");
         assert!(joined.users_only().is_none());
         let ids = encoding(Transport::Stream, true, UsersMode::None);
         let first = Joined::of_items(&items()[..1], ids);
-        assert_eq!(
-            first.bytes,
-            "{\"id\":\"00000007-1\",\"client_id\":\"s\",\"data\":1}\n"
-        );
+        assert_eq!(first.bytes, "{\"id\":\"00000007-1\",\"client_id\":\"s\",\"data\":1}\n");
     }
 
     #[test]
     fn every_encoding_has_a_number_of_its_own() {
         let mut seen = std::collections::HashSet::new();
-        for transport in [
-            Transport::Ws,
-            Transport::Sse,
-            Transport::Stream,
-            Transport::Poll,
-        ] {
-            for users in [
-                UsersMode::List,
-                UsersMode::Diff,
-                UsersMode::Count,
-                UsersMode::None,
-            ] {
+        for transport in [Transport::Ws, Transport::Sse, Transport::Stream, Transport::Poll] {
+            for users in [UsersMode::List, UsersMode::Diff, UsersMode::Count, UsersMode::None] {
                 for ids in [false, true] {
                     assert!(seen.insert(encoding(transport, ids, users).index()));
                 }

@@ -200,11 +200,7 @@ pub struct Receipt {
 impl Receipt {
     /// A receipt for `json`.
     pub fn new(json: Bytes, undelivered: Box<dyn Fn(Bytes) + Send + Sync>) -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            json,
-            undelivered,
-        }
+        Self { taken: AtomicBool::new(false), json, undelivered }
     }
 
     fn take(&self) {
@@ -222,17 +218,13 @@ impl Drop for Receipt {
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receipt")
-            .field("taken", &self.taken)
-            .finish_non_exhaustive()
+        f.debug_struct("Receipt").field("taken", &self.taken).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Attach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attach")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Attach").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

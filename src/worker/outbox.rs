@@ -34,10 +34,7 @@ struct Piece {
 
 impl Piece {
     fn bytes(&self) -> &[u8] {
-        self.joined
-            .bytes
-            .get(self.from..self.to)
-            .unwrap_or_default()
+        self.joined.bytes.get(self.from..self.to).unwrap_or_default()
     }
 
     const fn len(&self) -> usize {
@@ -104,12 +101,7 @@ impl Outbox {
     fn add_piece(&mut self, joined: &Arc<Joined>, from: usize, to: usize, since: Instant) {
         if from < to {
             self.bytes += to - from;
-            self.waiting.push_back(Piece {
-                joined: Arc::clone(joined),
-                from,
-                to,
-                since,
-            });
+            self.waiting.push_back(Piece { joined: Arc::clone(joined), from, to, since });
         }
     }
 
@@ -173,11 +165,7 @@ impl Outbox {
 
     /// What is to be written next, in order.
     pub fn slices(&self) -> Vec<IoSlice<'_>> {
-        self.waiting
-            .iter()
-            .take(MAX_SLICES)
-            .map(|piece| IoSlice::new(piece.bytes()))
-            .collect()
+        self.waiting.iter().take(MAX_SLICES).map(|piece| IoSlice::new(piece.bytes())).collect()
     }
 
     /// Notes that the first `sent` bytes of what waits are gone.
@@ -227,24 +215,13 @@ mod tests {
         for (sender, text) in frames {
             bytes.extend_from_slice(text.as_bytes());
             let sender = Some(Arc::from(*sender));
-            ends.push(Frame {
-                end: bytes.len(),
-                mark: Mark::Other,
-                sender,
-            });
+            ends.push(Frame { end: bytes.len(), mark: Mark::Other, sender });
         }
-        Arc::new(Joined {
-            bytes: Bytes::from(bytes),
-            frames: ends,
-        })
+        Arc::new(Joined { bytes: Bytes::from(bytes), frames: ends })
     }
 
     fn text(outbox: &Outbox) -> String {
-        outbox
-            .slices()
-            .iter()
-            .map(|slice| String::from_utf8_lossy(slice).into_owned())
-            .collect()
+        outbox.slices().iter().map(|slice| String::from_utf8_lossy(slice).into_owned()).collect()
     }
 
     #[test]
@@ -265,11 +242,7 @@ mod tests {
     fn at_the_limit_only_the_begun_frame_stays() {
         let now = Instant::now();
         let mut outbox = Outbox::default();
-        outbox.add_always(
-            &joined(&[("a", "aaaa"), ("b", "bbbb"), ("c", "cccc")]),
-            0,
-            now,
-        );
+        outbox.add_always(&joined(&[("a", "aaaa"), ("b", "bbbb"), ("c", "cccc")]), 0, now);
         outbox.sent(6);
         outbox.drop_unbegun();
         assert_eq!(text(&outbox), "bb");
@@ -284,18 +257,9 @@ mod tests {
         let now = Instant::now();
         let latest = (DeliveryPolicy::Latest, 1000);
         let mut outbox = Outbox::default();
-        outbox
-            .add(
-                &joined(&[("a", "A1"), ("b", "B1"), ("a", "A2")]),
-                1,
-                latest,
-                now,
-            )
-            .unwrap();
+        outbox.add(&joined(&[("a", "A1"), ("b", "B1"), ("a", "A2")]), 1, latest, now).unwrap();
         assert_eq!(text(&outbox), "1B1A2");
-        outbox
-            .add(&joined(&[("b", "B2"), ("a", "A3")]), 0, latest, now)
-            .unwrap();
+        outbox.add(&joined(&[("b", "B2"), ("a", "A3")]), 0, latest, now).unwrap();
         assert_eq!(text(&outbox), "1B2A3");
         assert_eq!(outbox.bytes(), 5);
     }
@@ -306,12 +270,8 @@ mod tests {
         let later = start + std::time::Duration::from_secs(5);
         let latest = (DeliveryPolicy::Latest, 1000);
         let mut outbox = Outbox::default();
-        outbox
-            .add(&joined(&[("a", "A1")]), 0, latest, start)
-            .unwrap();
-        outbox
-            .add(&joined(&[("a", "A2")]), 0, latest, later)
-            .unwrap();
+        outbox.add(&joined(&[("a", "A1")]), 0, latest, start).unwrap();
+        outbox.add(&joined(&[("a", "A2")]), 0, latest, later).unwrap();
         assert_eq!(outbox.oldest(), Some(start));
     }
 }

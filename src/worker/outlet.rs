@@ -128,11 +128,7 @@ pub struct Inlet {
 impl Inlet {
     /// The reading end of `outlet`.
     pub fn new(outlet: Arc<Outlet>, worker: WorkerHandle, connection: ConnectionId) -> Self {
-        Self {
-            outlet,
-            worker,
-            connection,
-        }
+        Self { outlet, worker, connection }
     }
 
     /// The next piece; `None` at the end. Cancel safe.

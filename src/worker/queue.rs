@@ -71,18 +71,10 @@ impl Workers {
             let handle = WorkerHandle { shared };
             let worker = run::Worker::new(index, poll, handle.clone(), limits);
             let name = format!("worker-{index}");
-            threads.push(
-                std::thread::Builder::new()
-                    .name(name)
-                    .spawn(move || worker.run())?,
-            );
+            threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
             handles.push(handle);
         }
-        Ok(Self {
-            handles,
-            next: AtomicU64::new(0),
-            threads: Mutex::new(threads),
-        })
+        Ok(Self { handles, next: AtomicU64::new(0), threads: Mutex::new(threads) })
     }
 
     /// How many workers there are.
@@ -114,17 +106,12 @@ impl Workers {
     /// # Panics
     /// If there is none: numbers come from [`allot`](Self::allot) alone.
     pub fn at(&self, worker: usize) -> &WorkerHandle {
-        self.handles
-            .get(worker)
-            .expect("connection ids name workers that were started")
+        self.handles.get(worker).expect("connection ids name workers that were started")
     }
 
     /// Sets a place aside in every queue, or in none; does not wait.
     pub fn try_reserve(&self) -> Option<Reservation<'_>> {
-        let mut reservation = Reservation {
-            workers: self,
-            left: 0,
-        };
+        let mut reservation = Reservation { workers: self, left: 0 };
         for (index, handle) in self.handles.iter().enumerate() {
             if !handle.shared.try_reserve() {
                 return None;
@@ -187,11 +174,7 @@ impl Drop for Reservation<'_> {
 impl WorkerHandle {
     /// Hands `order` to the worker. Never waits: the queue's lock is held for a push only.
     pub fn send(&self, order: Order) {
-        let mut orders = self
-            .shared
-            .orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
         let first = orders.is_empty();
         orders.push(order);
         drop(orders);
@@ -203,11 +186,7 @@ impl WorkerHandle {
 
     /// Swaps all waiting orders for the empty vector given.
     pub(super) fn take(&self, orders: &mut Vec<Order>) {
-        let mut waiting = self
-            .shared
-            .orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *waiting, orders);
     }
 

@@ -20,11 +20,7 @@ impl Worker {
     /// A worker that has not begun.
     pub(super) fn new(index: usize, poll: Poll, handle: WorkerHandle, limits: Limits) -> Self {
         let connections = Connections::new(index, handle.clone(), limits, Instant::now());
-        Self {
-            poll,
-            handle,
-            connections,
-        }
+        Self { poll, handle, connections }
     }
 
     /// Works until it has drained.

@@ -50,8 +50,7 @@ impl Socket {
 
     /// Asks to be told, once each time, when the stream can be read or takes more.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.tcp_mut()
-            .register(registry, token, Interest::READABLE | Interest::WRITABLE)
+        self.tcp_mut().register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Stops being told.

@@ -73,9 +73,5 @@ fn measure(arguments: &Arguments) -> std::io::Result<ExitCode> {
     if let Some(path) = &arguments.json {
         std::fs::write(path, report.json())?;
     }
-    Ok(if report.is_sound() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

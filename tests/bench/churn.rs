@@ -60,21 +60,10 @@ impl Churn {
         for lane in 0..LANES {
             let mut login = Link::connect(address, None)?;
             login.register(poll.registry(), Token(2 * lane))?;
-            lanes.push(Lane {
-                login,
-                socket: None,
-            });
+            lanes.push(Lane { login, socket: None });
         }
         let scratch = vec![0; 16 << 10];
-        Ok(Self {
-            poll,
-            address,
-            lanes,
-            scratch,
-            cycles: 0,
-            under_way: 0,
-            begins: true,
-        })
+        Ok(Self { poll, address, lanes, scratch, cycles: 0, under_way: 0, begins: true })
     }
 
     /// Goes round for `time`, ends what is under way, and gives the number of whole cycles.
@@ -94,12 +83,9 @@ impl Churn {
             self.begins = now < end;
             if now > end + Duration::from_secs(10) {
                 let left = self.under_way;
-                return Err(io::Error::other(format!(
-                    "{left} cycles did not come to their end"
-                )));
+                return Err(io::Error::other(format!("{left} cycles did not come to their end")));
             }
-            self.poll
-                .poll(&mut events, Some(Duration::from_millis(100)))?;
+            self.poll.poll(&mut events, Some(Duration::from_millis(100)))?;
             for event in &events {
                 let (lane, is_socket) = (event.token().0 / 2, event.token().0 % 2 == 1);
                 if is_socket {
@@ -138,10 +124,7 @@ impl Churn {
         let mut link = Link::connect(self.address, Some(source))?;
         link.queue(&http::upgrade(&format!("/ws?users=none&token={token}")));
         link.register(self.poll.registry(), Token(2 * lane + 1))?;
-        self.lanes[lane].socket = Some(Socket {
-            link,
-            stage: Stage::Upgrading,
-        });
+        self.lanes[lane].socket = Some(Socket { link, stage: Stage::Upgrading });
         Ok(())
     }
 
@@ -151,17 +134,10 @@ impl Churn {
         };
         link.flush()?;
         let before = *stage;
-        let open = link.read(&mut self.scratch, event.is_read_closed(), |bytes| {
-            take(bytes, stage)
-        });
+        let open = link.read(&mut self.scratch, event.is_read_closed(), |bytes| take(bytes, stage));
         if *stage == Stage::Closing && before == Stage::Upgrading {
             let mut close = Vec::new();
-            frames::append(
-                &mut close,
-                OpCode::Control(Control::Close),
-                &frames::NORMAL,
-                true,
-            );
+            frames::append(&mut close, OpCode::Control(Control::Close), &frames::NORMAL, true);
             link.queue(&close);
             link.flush()?;
         }
@@ -177,11 +153,7 @@ impl Churn {
         self.lanes[lane].socket = None;
         self.cycles += 1;
         self.under_way -= 1;
-        if self.begins {
-            self.begin(lane)
-        } else {
-            Ok(())
-        }
+        if self.begins { self.begin(lane) } else { Ok(()) }
     }
 }
 

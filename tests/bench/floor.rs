@@ -32,8 +32,7 @@ const LISTENER: Token = Token(usize::MAX);
 pub(crate) fn serve() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = listen()?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on http://{}", listener.local_addr()?);
     let mut floor = Floor {
         conns: Slab::new(),
@@ -83,10 +82,7 @@ impl Floor {
                     stream.set_nodelay(true)?;
                     let entry = self.conns.vacant_entry();
                     registry.register(&mut stream, Token(entry.key()), Interest::READABLE)?;
-                    entry.insert(Conn {
-                        stream,
-                        is_subscriber: false,
-                    });
+                    entry.insert(Conn { stream, is_subscriber: false });
                 }
                 Err(problem) if problem.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(problem) if problem.kind() == ErrorKind::ConnectionAborted => {}

@@ -27,22 +27,13 @@ pub(crate) fn first(bytes: &[u8]) -> io::Result<Option<Frame<'_>>> {
     let start = cursor.position() as usize;
     let used = start + length as usize;
     let payload = bytes.get(start..used);
-    Ok(payload.map(|payload| Frame {
-        header,
-        payload,
-        used,
-    }))
+    Ok(payload.map(|payload| Frame { header, payload, used }))
 }
 
 /// Appends a frame to `out`; a client's must be masked, and the mask of zeros changes nothing.
 pub(crate) fn append(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], from_client: bool) {
     let mask = from_client.then_some([0; 4]);
-    let header = FrameHeader {
-        opcode,
-        mask,
-        is_final: true,
-        ..FrameHeader::default()
-    };
+    let header = FrameHeader { opcode, mask, is_final: true, ..FrameHeader::default() };
     if header.format(payload.len() as u64, out).is_ok() {
         out.extend_from_slice(payload);
     }

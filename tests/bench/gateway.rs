@@ -10,14 +10,8 @@ use crate::process::Server;
 const CONFIG: &str = "[limits]\nexempt = [\"127.0.0.0/8\", \"::1/128\"]\n";
 
 /// Variables of the environment that would change what is measured.
-const FOREIGN: [&str; 6] = [
-    "PORT",
-    "REDIS_URL",
-    "DATABASE_URL",
-    "PUSHGATE_DATA_DIR",
-    "PUSHGATE_SECRET",
-    "RUST_LOG",
-];
+const FOREIGN: [&str; 6] =
+    ["PORT", "REDIS_URL", "DATABASE_URL", "PUSHGATE_DATA_DIR", "PUSHGATE_SECRET", "RUST_LOG"];
 
 /// Starts the gateway, in a data directory of its own.
 ///
@@ -28,9 +22,7 @@ pub(crate) fn start() -> io::Result<Server> {
     let config = directory.join("config.toml");
     std::fs::write(&config, CONFIG)?;
     let mut command = machine::server_command(binary()?.as_os_str());
-    command
-        .args(["serve", "--port", "0", "--data-dir"])
-        .arg(&directory);
+    command.args(["serve", "--port", "0", "--data-dir"]).arg(&directory);
     command.arg("--config").arg(&config);
     for name in FOREIGN {
         command.env_remove(name);
@@ -41,9 +33,7 @@ pub(crate) fn start() -> io::Result<Server> {
 fn binary() -> io::Result<PathBuf> {
     let named = std::env::var_os("PUSHGATE_BIN").map(PathBuf::from);
     let built = option_env!("CARGO_BIN_EXE_pushgate").map(PathBuf::from);
-    named
-        .or(built)
-        .ok_or_else(|| io::Error::other("no gateway: set PUSHGATE_BIN to its binary"))
+    named.or(built).ok_or_else(|| io::Error::other("no gateway: set PUSHGATE_BIN to its binary"))
 }
 
 fn fresh_directory() -> io::Result<PathBuf> {

@@ -37,28 +37,20 @@ impl Answer<'_> {
             return Ok(self);
         }
         let body = String::from_utf8_lossy(&self.body[..self.body.len().min(300)]);
-        Err(io::Error::other(format!(
-            "{what}: answered {} {body}",
-            self.status
-        )))
+        Err(io::Error::other(format!("{what}: answered {} {body}", self.status)))
     }
 
     /// The member `name` of the body, which is a JSON object and has a text there.
     pub(crate) fn text(&self, name: &str) -> io::Result<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body)?;
         let text = body.get(name).and_then(serde_json::Value::as_str);
-        text.map(str::to_owned)
-            .ok_or_else(|| io::Error::other(format!("no `{name}` in an answer")))
+        text.map(str::to_owned).ok_or_else(|| io::Error::other(format!("no `{name}` in an answer")))
     }
 }
 
 /// A `GET` of `target`, with a bearer token unless that is empty.
 pub(crate) fn get(target: &str, token: &str) -> Vec<u8> {
-    format!(
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
-        bearer(token)
-    )
-    .into_bytes()
+    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", bearer(token)).into_bytes()
 }
 
 /// A `POST` of a form to `target`.
@@ -90,10 +82,7 @@ fn bearer(token: &str) -> String {
 
 /// Where the head ends in `bytes`, the empty line included; `None` while it is not whole.
 pub(crate) fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .map(|start| start + 4)
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|start| start + 4)
 }
 
 /// The value of a header in a head, by its name in lower case.
@@ -113,9 +102,7 @@ pub(crate) fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
     let Some(used) = end_of_head(bytes) else {
         return Ok(None);
     };
-    let status = bytes
-        .get(9..12)
-        .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     let status = status.ok_or_else(|| io::Error::other("an answer that is not HTTP/1.1"))?;
     let lines = &bytes[..used];
     let body = match header(lines, "content-length") {
@@ -137,11 +124,7 @@ pub(crate) fn answer(bytes: &[u8]) -> io::Result<Option<Answer<'_>>> {
     match body {
         Body::Length(length) => {
             let body = bytes.get(used..used + length);
-            Ok(body.map(|body| Answer {
-                status,
-                body: body.into(),
-                used: used + length,
-            }))
+            Ok(body.map(|body| Answer { status, body: body.into(), used: used + length }))
         }
         Body::Chunked => {
             let whole = chunked(&bytes[used..])?;

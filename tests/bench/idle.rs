@@ -47,13 +47,7 @@ impl Receivers {
     /// A refusal, and a minute without being done.
     pub(crate) fn open(address: SocketAddr, kind: Kind, count: usize) -> io::Result<Self> {
         let (poll, all) = (Poll::new()?, Vec::with_capacity(count));
-        let mut receivers = Self {
-            kind,
-            poll,
-            all,
-            opening: 0,
-            scratch: vec![0; 64 << 10],
-        };
+        let mut receivers = Self { kind, poll, all, opening: 0, scratch: vec![0; 64 << 10] };
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut waiting = login::tokens(address, count)?.into_iter();
         while receivers.all.len() < count || receivers.opening > 0 {
@@ -65,9 +59,7 @@ impl Receivers {
             receivers.turn(Duration::from_millis(200))?;
             if Instant::now() > deadline {
                 let left = receivers.opening;
-                return Err(io::Error::other(format!(
-                    "{left} receivers were not answered"
-                )));
+                return Err(io::Error::other(format!("{left} receivers were not answered")));
             }
         }
         Ok(receivers)
@@ -77,11 +69,7 @@ impl Receivers {
         let mut link = Link::connect(address, None)?;
         link.queue(&http::get(self.kind.first_request(), &token));
         link.register(self.poll.registry(), Token(self.all.len()))?;
-        self.all.push(Receiver {
-            link,
-            token,
-            waits: false,
-        });
+        self.all.push(Receiver { link, token, waits: false });
         self.opening += 1;
         Ok(())
     }

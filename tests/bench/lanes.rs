@@ -37,11 +37,7 @@ impl Lanes {
             link.register(poll.registry(), Token(lane))?;
             links.push(link);
         }
-        Ok(Self {
-            poll,
-            links,
-            scratch: vec![0; 64 << 10],
-        })
+        Ok(Self { poll, links, scratch: vec![0; 64 << 10] })
     }
 
     /// Asks and answers until `exchange` has nothing more to ask and everything is answered.
@@ -57,13 +53,9 @@ impl Lanes {
         }
         while busy > 0 {
             if Instant::now() >= deadline {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "requests left unanswered",
-                ));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "requests left unanswered"));
             }
-            self.poll
-                .poll(&mut events, Some(Duration::from_millis(200)))?;
+            self.poll.poll(&mut events, Some(Duration::from_millis(200)))?;
             for event in &events {
                 busy -= usize::from(self.on_ready(event, exchange)?);
             }

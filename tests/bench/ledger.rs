@@ -98,13 +98,7 @@ impl Ledger {
         let number = self.posts.len();
         let value = value(self.run, number);
         let at = Instant::now();
-        self.posts.push(Post {
-            value,
-            at,
-            rank: None,
-            arrived: 0,
-            answer: None,
-        });
+        self.posts.push(Post { value, at, rank: None, arrived: 0, answer: None });
         (number, value)
     }
 
@@ -149,10 +143,7 @@ impl Ledger {
     /// The number of the post that a message carries, if it carries it whole.
     fn recognise(&self, message: &[u8]) -> Option<usize> {
         const BEFORE: &[u8] = b"\"value\":\"";
-        let found = message
-            .windows(BEFORE.len())
-            .take(256)
-            .position(|window| window == BEFORE)?;
+        let found = message.windows(BEFORE.len()).take(256).position(|window| window == BEFORE)?;
         let value = message.get(found + BEFORE.len()..)?.get(..VALUE)?;
         let number: usize = std::str::from_utf8(value.get(17..25)?).ok()?.parse().ok()?;
         (self.posts.get(number)?.value == value).then_some(number)
@@ -191,15 +182,9 @@ impl Ledger {
 
     /// What went wrong, when no more is expected to come.
     pub(crate) fn faults(&self) -> Faults {
-        let accepted = self
-            .posts
-            .iter()
-            .filter(|post| post.answer.is_none_or(|it| it == 200));
+        let accepted = self.posts.iter().filter(|post| post.answer.is_none_or(|it| it == 200));
         let missing = accepted.map(|post| self.subscribers.saturating_sub(post.arrived) as u64);
-        Faults {
-            lost: missing.sum(),
-            ..self.faults
-        }
+        Faults { lost: missing.sum(), ..self.faults }
     }
 
     /// The latencies below which half and 99 % of all deliveries lie, from the post to the arrival.
@@ -207,14 +192,9 @@ impl Ledger {
         self.latencies.sort_unstable();
         let at = |share: f64| {
             let index = (self.latencies.len() as f64 * share) as usize;
-            self.latencies
-                .get(index)
-                .map(|us| Duration::from_micros(u64::from(*us)))
+            self.latencies.get(index).map(|us| Duration::from_micros(u64::from(*us)))
         };
-        Some(Latency {
-            p50: at(0.50)?,
-            p99: at(0.99)?,
-        })
+        Some(Latency { p50: at(0.50)?, p99: at(0.99)? })
     }
 }
 

@@ -35,20 +35,12 @@ impl Link {
         } else {
             TcpStream::connect(address)?
         };
-        Ok(Self {
-            stream,
-            unsent: Vec::new(),
-            held: Vec::new(),
-        })
+        Ok(Self { stream, unsent: Vec::new(), held: Vec::new() })
     }
 
     /// Asks for the readiness of this connection, edge-triggered.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(
-            &mut self.stream,
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        )
+        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Appends `bytes` to what is to be sent; `flush` sends it.
@@ -126,8 +118,5 @@ const EINPROGRESS: i32 = 115;
 
 /// Neither an error nor progress: the socket is still connecting, or full, or empty.
 fn is_not_yet(problem: &io::Error) -> bool {
-    matches!(
-        problem.kind(),
-        ErrorKind::WouldBlock | ErrorKind::NotConnected
-    )
+    matches!(problem.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected)
 }

@@ -21,10 +21,7 @@ pub(crate) fn tokens(address: SocketAddr, count: usize) -> io::Result<Vec<String
 
 /// Logs `count` clients in over `lanes`.
 pub(crate) fn join(lanes: &mut Lanes, count: usize) -> io::Result<Vec<String>> {
-    let mut joins = Joins {
-        left: count,
-        tokens: Vec::with_capacity(count),
-    };
+    let mut joins = Joins { left: count, tokens: Vec::with_capacity(count) };
     lanes.run(&mut joins, limit(count))?;
     Ok(joins.tokens)
 }

@@ -12,17 +12,11 @@ use tokio::time::Instant;
 /// The CPUs we may use: the server's and the load's. The same one twice on a machine with one.
 fn cpus() -> (u32, u32) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let allowed = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    let mut all = allowed
-        .unwrap_or("0")
-        .trim()
-        .split(',')
-        .filter_map(|range| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
-        });
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let mut all = allowed.unwrap_or("0").trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse().ok()?)
+    });
     let mut each = all.by_ref().flatten();
     let server = each.next().unwrap_or(0);
     (server, each.next().unwrap_or(server))
@@ -35,14 +29,7 @@ pub(crate) fn pin_load() {
     if server == load {
         eprintln!("bench: one CPU only: server and load share it");
     }
-    run(
-        "taskset",
-        &[
-            "-cp".into(),
-            load.to_string(),
-            std::process::id().to_string(),
-        ],
-    );
+    run("taskset", &["-cp".into(), load.to_string(), std::process::id().to_string()]);
 }
 
 thread_local! {
@@ -53,25 +40,16 @@ thread_local! {
 /// Raises the soft limit of open files to the hard one, for us and for what we start.
 pub(crate) fn raise_descriptors() {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
-    let hard = files
-        .and_then(|line| line.split_whitespace().nth(1))
-        .unwrap_or("unlimited");
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = files.and_then(|line| line.split_whitespace().nth(1)).unwrap_or("unlimited");
     let us = std::process::id().to_string();
-    run(
-        "prlimit",
-        &["--pid".into(), us, format!("--nofile={hard}:{hard}")],
-    );
+    run("prlimit", &["--pid".into(), us, format!("--nofile={hard}:{hard}")]);
 }
 
 /// How many sockets a process may hold at most, with some left for other files.
 pub(crate) fn sockets() -> usize {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = files.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
     soft.unwrap_or(usize::MAX).saturating_sub(200)
 }
@@ -103,10 +81,7 @@ pub(crate) struct Others {
 impl Others {
     /// Starts to watch.
     pub(crate) fn watch() -> Self {
-        Self {
-            start: Instant::now(),
-            ticks: [busy_ticks(), own_ticks()],
-        }
+        Self { start: Instant::now(), ticks: [busy_ticks(), own_ticks()] }
     }
 
     /// CPUs that others kept busy since the start, on average; asked when our servers have ended.
@@ -121,20 +96,9 @@ impl Others {
 /// Ticks of all CPUs that were neither idle nor waiting for a disk.
 fn busy_ticks() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let fields = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1);
-    let numbers = fields
-        .take(8)
-        .map(|field| field.parse::<u64>().unwrap_or(0));
-    numbers
-        .enumerate()
-        .filter(|(field, _)| !matches!(field, 3 | 4))
-        .map(|(_, ticks)| ticks)
-        .sum()
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let numbers = fields.take(8).map(|field| field.parse::<u64>().unwrap_or(0));
+    numbers.enumerate().filter(|(field, _)| !matches!(field, 3 | 4)).map(|(_, ticks)| ticks).sum()
 }
 
 /// Ticks of this process and of its children that have ended.
@@ -151,14 +115,8 @@ fn exists(tool: &str) -> bool {
 }
 
 fn run(tool: &str, words: &[String]) {
-    let status = Command::new(tool)
-        .args(words)
-        .stdout(Stdio::null())
-        .status();
+    let status = Command::new(tool).args(words).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
-        eprintln!(
-            "bench: `{tool} {}` failed; going on without",
-            words.join(" ")
-        );
+        eprintln!("bench: `{tool} {}` failed; going on without", words.join(" "));
     }
 }

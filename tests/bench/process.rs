@@ -41,10 +41,7 @@ impl Server {
         mut command: Command,
         directory: Option<PathBuf>,
     ) -> io::Result<Self> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let (found, ready) = mpsc::sync_channel(1);
         let log = Log::default();
@@ -55,13 +52,7 @@ impl Server {
             drain(output, found, Arc::clone(&log));
         }
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut server = Self {
-            name,
-            address: nowhere,
-            child,
-            log,
-            directory,
-        };
+        let mut server = Self { name, address: nowhere, child, log, directory };
         let port = ready.recv_timeout(Duration::from_secs(10)).map_err(|_| {
             io::Error::other(format!(
                 "{name} did not say where it listens:\n{}",
@@ -80,20 +71,13 @@ impl Server {
     /// How the process ended, if it has.
     pub(crate) fn death(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
-        Some(format!(
-            "{} ended with {status}:\n{}",
-            self.name,
-            self.last_words()
-        ))
+        Some(format!("{} ended with {status}:\n{}", self.name, self.last_words()))
     }
 
     /// The last lines that the process printed.
     pub(crate) fn last_words(&self) -> String {
         let lines = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .iter()
-            .flat_map(|line| ["    | ", line, "\n"])
-            .collect()
+        lines.iter().flat_map(|line| ["    | ", line, "\n"]).collect()
     }
 }
 
@@ -130,8 +114,7 @@ fn drain(output: impl Read + Send + 'static, found: SyncSender<u16>, log: Log) {
 /// The port in a line such as `… listening on http://127.0.0.1:41234 …`.
 fn port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("listening on http://")?;
-    let address = rest
-        .split(|sign: char| sign.is_whitespace() || "\"/,\u{1b}".contains(sign))
-        .next()?;
+    let address =
+        rest.split(|sign: char| sign.is_whitespace() || "\"/,\u{1b}".contains(sign)).next()?;
     address.rsplit(':').next()?.parse().ok()
 }

@@ -30,11 +30,7 @@ impl Report {
         let mut cells = vec![HEADINGS.map(str::to_owned)];
         cells.extend(self.rows.iter().map(line));
         let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            cells
-                .iter()
-                .map(|line| line[column].chars().count())
-                .max()
-                .unwrap_or(0)
+            cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
         });
         let mut text = String::from("\n");
         for line in &cells {
@@ -51,16 +47,8 @@ impl Report {
             text.push('\n');
         }
         text.push_str(NOTES);
-        let quiet = if self.others < 0.1 {
-            "quiet"
-        } else {
-            "NOT QUIET: figures are unsteady"
-        };
-        let _ = writeln!(
-            text,
-            "other processes kept {:.2} CPUs busy: {quiet}",
-            self.others
-        );
+        let quiet = if self.others < 0.1 { "quiet" } else { "NOT QUIET: figures are unsteady" };
+        let _ = writeln!(text, "other processes kept {:.2} CPUs busy: {quiet}", self.others);
         for failure in &self.failures {
             let _ = writeln!(text, "FAILED {}", failure.trim_end());
         }
@@ -102,12 +90,9 @@ fn line(row: &Row) -> [String; COLUMNS] {
         format!("{}, {}", row.figure, row.unit),
         number(row.floor),
         number(row.gateway),
-        row.ratio
-            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
         row.goal_text(),
-        row.is_met()
-            .map_or("-", |met| if met { "met" } else { "NOT MET" })
-            .to_owned(),
+        row.is_met().map_or("-", |met| if met { "met" } else { "NOT MET" }).to_owned(),
         row.faults.map(faults).join("/"),
         format!("{}/{}", number(row.latency[0]), number(row.latency[1])),
         format!("{}/{}", number(row.latency[2]), number(row.latency[3])),
@@ -116,13 +101,7 @@ fn line(row: &Row) -> [String; COLUMNS] {
 
 /// The sum where it is nothing, the parts where it is not.
 fn faults(faults: Faults) -> String {
-    let Faults {
-        lost,
-        reordered,
-        repeated,
-        altered,
-        refused,
-    } = faults;
+    let Faults { lost, reordered, repeated, altered, refused } = faults;
     let mut text = if faults.is_none() {
         "0".to_owned()
     } else {

@@ -91,9 +91,7 @@ impl Room {
             room.turn(Duration::from_millis(200))?;
             if Instant::now() > deadline || room.gone > 0 {
                 let (open, gone) = (room.members.len() - room.upgrading, room.gone);
-                return Err(io::Error::other(format!(
-                    "only {open} open, {gone} of them ended"
-                )));
+                return Err(io::Error::other(format!("only {open} open, {gone} of them ended")));
             }
         }
         Ok(room)
@@ -102,11 +100,7 @@ impl Room {
     fn add_poster(&mut self, token: String) -> io::Result<()> {
         let mut link = Link::connect(self.address, None)?;
         link.register(self.poll.registry(), Token(POSTERS + self.posters.len()))?;
-        self.posters.push(Poster {
-            link,
-            token,
-            awaiting: VecDeque::new(),
-        });
+        self.posters.push(Poster { link, token, awaiting: VecDeque::new() });
         Ok(())
     }
 
@@ -114,11 +108,7 @@ impl Room {
         let mut link = Link::connect(self.address, None)?;
         link.queue(&http::upgrade(&format!("/ws?users=none&token={token}")));
         link.register(self.poll.registry(), Token(self.members.len()))?;
-        self.members.push(Member {
-            link,
-            stage: Stage::Upgrading,
-            place: Place::default(),
-        });
+        self.members.push(Member { link, stage: Stage::Upgrading, place: Place::default() });
         self.upgrading += 1;
         Ok(())
     }
@@ -129,9 +119,7 @@ impl Room {
         for _ in 0..count {
             let (number, value) = self.ledger.post();
             let form = format!("value={}", String::from_utf8_lossy(&value));
-            poster
-                .link
-                .queue(&http::post("/post", &poster.token, &form));
+            poster.link.queue(&http::post("/post", &poster.token, &form));
             poster.awaiting.push_back(number);
         }
         poster.link.flush()
@@ -186,11 +174,7 @@ impl Room {
             }
             Ok(at)
         })?;
-        if open {
-            Ok(())
-        } else {
-            Err(io::Error::other("the server ended a poster's connection"))
-        }
+        if open { Ok(()) } else { Err(io::Error::other("the server ended a poster's connection")) }
     }
 
     fn on_member(&mut self, index: usize, event: &Event) -> io::Result<()> {
@@ -202,10 +186,7 @@ impl Room {
         let ledger = &mut self.ledger;
         let read = link.flush().and_then(|()| {
             link.read(&mut self.scratch, event.is_read_closed(), |bytes| {
-                let mut inbox = Inbox {
-                    reply: &mut reply,
-                    close: &mut close,
-                };
+                let mut inbox = Inbox { reply: &mut reply, close: &mut close };
                 take(bytes, stage, &mut inbox, |message| {
                     ledger.arrived(place, message, now);
                 })
@@ -239,17 +220,8 @@ impl Room {
     /// A server that has not answered all of them within ten seconds.
     pub(crate) fn leave(mut self) -> io::Result<()> {
         let mut close = Vec::new();
-        frames::append(
-            &mut close,
-            OpCode::Control(Control::Close),
-            &frames::NORMAL,
-            true,
-        );
-        for member in self
-            .members
-            .iter_mut()
-            .filter(|member| member.stage == Stage::Open)
-        {
+        frames::append(&mut close, OpCode::Control(Control::Close), &frames::NORMAL, true);
+        for member in self.members.iter_mut().filter(|member| member.stage == Stage::Open) {
             member.stage = Stage::Leaving;
             member.link.queue(&close);
             // One that the server has ended meanwhile is noticed when it is read.
@@ -260,9 +232,7 @@ impl Room {
             self.turn(Duration::from_millis(200))?;
             if Instant::now() > deadline {
                 let left = self.members.len() - self.gone;
-                return Err(io::Error::other(format!(
-                    "{left} close frames were not answered"
-                )));
+                return Err(io::Error::other(format!("{left} close frames were not answered")));
             }
         }
         Ok(())
@@ -301,18 +271,10 @@ fn take(
         match frame.header.opcode {
             OpCode::Data(Data::Text) => on_message(frame.payload),
             OpCode::Control(Control::Ping) => {
-                frames::append(
-                    inbox.reply,
-                    OpCode::Control(Control::Pong),
-                    frame.payload,
-                    true,
-                );
+                frames::append(inbox.reply, OpCode::Control(Control::Pong), frame.payload, true);
             }
             OpCode::Control(Control::Close) => {
-                *inbox.close = frame
-                    .payload
-                    .first_chunk()
-                    .map(|code| u16::from_be_bytes(*code));
+                *inbox.close = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 *stage = Stage::Gone;
             }
             OpCode::Data(_) | OpCode::Control(_) => {}

@@ -49,14 +49,12 @@ impl Turn {
 
     /// The 99th percentile of the latency in milliseconds.
     pub(crate) fn p99_ms(&self) -> f64 {
-        self.latency
-            .map_or(f64::NAN, |latency| latency.p99.as_secs_f64() * 1e3)
+        self.latency.map_or(f64::NAN, |latency| latency.p99.as_secs_f64() * 1e3)
     }
 
     /// The median of the latency in milliseconds.
     pub(crate) fn p50_ms(&self) -> f64 {
-        self.latency
-            .map_or(f64::NAN, |latency| latency.p50.as_secs_f64() * 1e3)
+        self.latency.map_or(f64::NAN, |latency| latency.p50.as_secs_f64() * 1e3)
     }
 }
 

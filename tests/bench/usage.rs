@@ -22,15 +22,9 @@ impl CpuTime {
             let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) else {
                 continue;
             };
-            let spent = text
-                .split_whitespace()
-                .next()
-                .and_then(|field| field.parse().ok());
+            let spent = text.split_whitespace().next().and_then(|field| field.parse().ok());
             let name = entry.file_name().to_string_lossy().into_owned();
-            threads.insert(
-                name,
-                spent.ok_or_else(|| io::Error::other("no schedstat here"))?,
-            );
+            threads.insert(name, spent.ok_or_else(|| io::Error::other("no schedstat here"))?);
         }
         Ok(Self { threads })
     }
@@ -48,10 +42,7 @@ impl CpuTime {
 /// nor the kernel's socket buffers.
 pub(crate) fn own_memory(process: u32) -> io::Result<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-    let field = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Anonymous:"));
+    let field = text.lines().find_map(|line| line.strip_prefix("Anonymous:"));
     let kib = field.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024)
-        .ok_or_else(|| io::Error::other("no Anonymous: in smaps_rollup"))
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no Anonymous: in smaps_rollup"))
 }

@@ -146,14 +146,9 @@ impl TestClient {
             }
             let poll = Poll::new(node, channel, query, &answer);
             let since = Some(poll.since.clone());
-            return Ok(Self {
-                wire: Wire::Poll(Box::new(poll)),
-                since,
-            });
+            return Ok(Self { wire: Wire::Poll(Box::new(poll)), since });
         }
-        let head = guarded("a head", connection.head())
-            .await
-            .expect("an answer");
+        let head = guarded("a head", connection.head()).await.expect("an answer");
         let expected = if transport == Transport::Ws { 101 } else { 200 };
         if head.status != expected {
             return Err(rest_of(connection, head).await);
@@ -163,10 +158,7 @@ impl TestClient {
         }
         let (stream, part) = connection.into_parts();
         let socket = WebSocketStream::from_partially_read(stream, part, Role::Client, None).await;
-        Ok(Self {
-            wire: Wire::Ws(Box::new(socket)),
-            since: None,
-        })
+        Ok(Self { wire: Wire::Ws(Box::new(socket)), since: None })
     }
 
     /// The subscription behind an answer whose head was read: sse or stream.
@@ -268,13 +260,9 @@ impl TestClient {
     /// As [`Self::close`] with another code, or none.
     pub async fn close_with(mut self, code: Option<u16>) {
         if let Wire::Ws(socket) = &mut self.wire {
-            let frame = code.map(|code| CloseFrame {
-                code: CloseCode::from(code),
-                reason: "".into(),
-            });
-            guarded("a close", WebSocketStream::close(socket, frame))
-                .await
-                .unwrap();
+            let frame =
+                code.map(|code| CloseFrame { code: CloseCode::from(code), reason: "".into() });
+            guarded("a close", WebSocketStream::close(socket, frame)).await.unwrap();
             while !matches!(self.event().await, Event::Closed(_) | Event::Ended) {}
         }
     }
@@ -314,9 +302,7 @@ impl TestClient {
 
 /// The whole of an answer whose head was read.
 async fn rest_of(connection: Connection, mut head: Response) -> Response {
-    let length = head
-        .header("content-length")
-        .map(|length| length.parse::<usize>().unwrap());
+    let length = head.header("content-length").map(|length| length.parse::<usize>().unwrap());
     let mut body = Incoming::new(connection, &head);
     let mut bytes = Vec::new();
     while length.is_none_or(|length| bytes.len() < length)
@@ -421,11 +407,7 @@ pub struct Lines {
 
 impl Lines {
     pub fn new(connection: Connection, head: &Response) -> Self {
-        Self {
-            body: Incoming::new(connection, head),
-            text: Vec::new(),
-            searched: 0,
-        }
+        Self { body: Incoming::new(connection, head), text: Vec::new(), searched: 0 }
     }
 
     /// The text up to the separator, `None` at the end of the body. Cancel safe.
@@ -489,12 +471,7 @@ impl Poll {
 
     fn answered(&mut self, answer: &Response) {
         let answer = PollAnswer::of(answer);
-        self.messages.extend(
-            answer
-                .messages
-                .iter()
-                .map(|message| message.get().to_owned()),
-        );
+        self.messages.extend(answer.messages.iter().map(|message| message.get().to_owned()));
         self.since = answer.since;
     }
 
@@ -504,17 +481,12 @@ impl Poll {
                 return Event::Text(text);
             }
             if self.pending.is_none() {
-                let target = format!(
-                    "{}&wait=25&since={}",
-                    self.target,
-                    super::http::encode(&self.since)
-                );
+                let target =
+                    format!("{}&wait=25&since={}", self.target, super::http::encode(&self.since));
                 let Ok(mut connection) = Connection::try_open(self.address, None).await else {
                     return Event::Ended;
                 };
-                connection
-                    .write(&Request::get(&target).bytes(self.address, false))
-                    .await;
+                connection.write(&Request::get(&target).bytes(self.address, false)).await;
                 self.pending = Some(connection);
             }
             let Some(pending) = &mut self.pending else {

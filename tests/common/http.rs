@@ -24,9 +24,7 @@ impl Connection {
 
     /// Opens a connection from a given local address (127.0.0.2 is another client's address).
     pub async fn open_from(to: SocketAddr, from: Option<IpAddr>) -> Self {
-        Self::try_open(to, from)
-            .await
-            .unwrap_or_else(|error| panic!("connecting to {to}: {error}"))
+        Self::try_open(to, from).await.unwrap_or_else(|error| panic!("connecting to {to}: {error}"))
     }
 
     /// As [`Self::open_from`]; a refused connection is the caller's to judge.
@@ -48,11 +46,7 @@ impl Connection {
     async fn over(socket: TcpSocket, to: SocketAddr) -> std::io::Result<Self> {
         let stream = guarded("connecting", socket.connect(to)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            buffer: Vec::new(),
-            ended: false,
-        })
+        Ok(Self { stream, buffer: Vec::new(), ended: false })
     }
 
     /// Writes; an end by the other side is told by the reading that follows.
@@ -81,10 +75,7 @@ impl Connection {
 
     /// Whether the other side ended the stream; what it still sends until then is dropped.
     pub async fn ends(&mut self) -> bool {
-        guarded("the end of a connection", async {
-            while self.fill().await {}
-        })
-        .await;
+        guarded("the end of a connection", async { while self.fill().await {} }).await;
         true
     }
 
@@ -140,14 +131,9 @@ pub struct Incoming {
 impl Incoming {
     /// The body that follows `head` on `connection`.
     pub fn new(connection: Connection, head: &Response) -> Self {
-        let chunked = head
-            .header("transfer-encoding")
-            .is_some_and(|coding| coding.contains("chunked"));
-        Self {
-            connection,
-            chunked,
-            done: false,
-        }
+        let chunked =
+            head.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked"));
+        Self { connection, chunked, done: false }
     }
 
     /// Appends what came to `into`; `false` at the end of the body. Cancel safe.
@@ -223,10 +209,8 @@ impl Request {
     }
 
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let pairs: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
+        let pairs: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         self.body("application/x-www-form-urlencoded", pairs.join("&"))
     }
 
@@ -270,9 +254,7 @@ impl Request {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.headers
-            .iter()
-            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     /// Sends, and gives the connection to read the answer from.
@@ -401,10 +383,7 @@ impl Response {
         let body = String::from_utf8_lossy(&self.body);
         assert_eq!(self.status, status, "{body}");
         let kind = self.header("content-type").unwrap_or_default();
-        assert!(
-            kind.starts_with("application/problem+json"),
-            "{status} with {kind:?}: {body}"
-        );
+        assert!(kind.starts_with("application/problem+json"), "{status} with {kind:?}: {body}");
         let problem = self.json();
         assert_eq!(problem["status"], status, "{problem}");
         for member in ["type", "title", "detail", "code"] {
@@ -438,8 +417,7 @@ pub fn encode(text: &str) -> String {
 
 /// Where `needle` begins in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    hay.windows(needle.len())
-        .position(|window| window == needle)
+    hay.windows(needle.len()).position(|window| window == needle)
 }
 
 /// The first chunk of a chunked body, once it is whole; an empty one is the last.

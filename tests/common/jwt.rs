@@ -75,10 +75,7 @@ pub fn tamper(token: &str, changes: &Value) -> String {
 /// The claims of `token` under `alg: none`.
 pub fn unsecured(token: &str) -> String {
     let (_, claims) = read(token);
-    format!(
-        "{}.",
-        unsigned(&json!({"alg": "none", "typ": "JWT"}), &claims)
-    )
+    format!("{}.", unsigned(&json!({"alg": "none", "typ": "JWT"}), &claims))
 }
 
 fn unsigned(header: &Value, claims: &Value) -> String {

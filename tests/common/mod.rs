@@ -61,55 +61,38 @@ where
         if pleases(&answer) {
             return answer;
         }
-        assert!(
-            start.elapsed() < GUARD,
-            "{what}: still {answer:?} after {GUARD:?}"
-        );
+        assert!(start.elapsed() < GUARD, "{what}: still {answer:?} after {GUARD:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// The `value` of a message.
 pub fn value_of(message: &Value) -> &str {
-    message["message"]["value"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no message: {message}"))
+    message["message"]["value"].as_str().unwrap_or_else(|| panic!("no message: {message}"))
 }
 
 /// The `id` of a message.
 pub fn id_of(message: &Value) -> &str {
-    message["message"]["id"]
-        .as_str()
-        .unwrap_or_else(|| panic!("no id: {message}"))
+    message["message"]["id"].as_str().unwrap_or_else(|| panic!("no id: {message}"))
 }
 
 /// The offset in an id.
 pub fn offset_of(id: &str) -> u64 {
-    let (_, offset) = id
-        .rsplit_once('-')
-        .unwrap_or_else(|| panic!("no offset in {id:?}"));
-    offset
-        .parse()
-        .unwrap_or_else(|_| panic!("no number in {id:?}"))
+    let (_, offset) = id.rsplit_once('-').unwrap_or_else(|| panic!("no offset in {id:?}"));
+    offset.parse().unwrap_or_else(|_| panic!("no number in {id:?}"))
 }
 
 /// An id of the same epoch with another offset.
 pub fn at_offset(id: &str, offset: u64) -> String {
-    let (epoch, _) = id
-        .rsplit_once('-')
-        .unwrap_or_else(|| panic!("no offset in {id:?}"));
+    let (epoch, _) = id.rsplit_once('-').unwrap_or_else(|| panic!("no offset in {id:?}"));
     format!("{epoch}-{offset}")
 }
 
 /// The client ids on a users list, sorted.
 pub fn ids_on(list: &Value) -> Vec<String> {
-    let users = list["users"]
-        .as_array()
-        .unwrap_or_else(|| panic!("no users list: {list}"));
-    let mut ids: Vec<String> = users
-        .iter()
-        .map(|user| user["client_id"].as_str().unwrap().to_owned())
-        .collect();
+    let users = list["users"].as_array().unwrap_or_else(|| panic!("no users list: {list}"));
+    let mut ids: Vec<String> =
+        users.iter().map(|user| user["client_id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids
 }

@@ -67,11 +67,7 @@ impl Setup {
         let home = Home::fresh();
         let port = 0;
         let process = Process::start(&self, &home, port).await;
-        TestNode {
-            process,
-            home,
-            setup: self,
-        }
+        TestNode { process, home, setup: self }
     }
 }
 
@@ -152,11 +148,7 @@ impl TestNode {
     /// Sends SIGTERM; [`Self::exit`] waits for what comes of it.
     pub async fn signal(&self, name: &str) {
         let id = self.process.child.id().expect("a running node").to_string();
-        let status = Command::new("kill")
-            .args(["-s", name, &id])
-            .status()
-            .await
-            .unwrap();
+        let status = Command::new("kill").args(["-s", name, &id]).status().await.unwrap();
         assert!(status.success(), "kill -s {name} {id}");
     }
 
@@ -176,11 +168,7 @@ impl TestNode {
 
     /// Everything the node has written to stdout and stderr so far.
     pub fn output(&self) -> String {
-        let log = self
-            .process
-            .log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let log = self.process.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.clone()
     }
 
@@ -201,13 +189,7 @@ impl TestNode {
 
     /// A client that has just logged in under a name.
     pub async fn login_as(&self, name: &str) -> Login {
-        Login::of(
-            &Request::post("/login")
-                .form(&[("name", name)])
-                .send(self)
-                .await
-                .ok(),
-        )
+        Login::of(&Request::post("/login").form(&[("name", name)]).send(self).await.ok())
     }
 
     /// Posts to the root channel and gives the answer.
@@ -229,30 +211,17 @@ impl TestNode {
     /// Posts a direct message on the root channel and gives the answer.
     pub async fn direct(&self, login: &Login, to: &str, value: &str) -> Value {
         let fields = [("value", value), ("to", to)];
-        Request::post("/post")
-            .bearer(&login.token)
-            .form(&fields)
-            .send(self)
-            .await
-            .ok()
+        Request::post("/post").bearer(&login.token).form(&fields).send(self).await.ok()
     }
 
     /// The users list of the root channel.
     pub async fn users(&self, login: &Login) -> Value {
-        Request::get("/users?limit=1000")
-            .bearer(&login.token)
-            .send(self)
-            .await
-            .ok()
+        Request::get("/users?limit=1000").bearer(&login.token).send(self).await.ok()
     }
 
     /// The history of the root channel after `since`.
     pub async fn history(&self, login: &Login, query: &str) -> Value {
-        Request::get(&format!("/history?{query}"))
-            .bearer(&login.token)
-            .send(self)
-            .await
-            .ok()
+        Request::get(&format!("/history?{query}")).bearer(&login.token).send(self).await.ok()
     }
 
     /// A keep-alive connection that posts to a channel, one after the other.
@@ -268,11 +237,7 @@ impl TestNode {
 
 /// The address of a verb on a channel (percent-encoded, empty for the root).
 pub fn address(verb: &str, channel: &str) -> String {
-    if channel.is_empty() {
-        format!("/{verb}")
-    } else {
-        format!("/{verb}/{channel}")
-    }
+    if channel.is_empty() { format!("/{verb}") } else { format!("/{verb}/{channel}") }
 }
 
 /// What `/login` answered.
@@ -285,15 +250,9 @@ pub struct Login {
 impl Login {
     pub fn of(answer: &Value) -> Self {
         let text = |name: &str| {
-            answer[name]
-                .as_str()
-                .unwrap_or_else(|| panic!("no {name}: {answer}"))
-                .to_owned()
+            answer[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer}")).to_owned()
         };
-        Self {
-            client_id: text("client_id"),
-            token: text("token"),
-        }
+        Self { client_id: text("client_id"), token: text("token") }
     }
 
     /// A query string with the token, and more of it.
@@ -304,20 +263,11 @@ impl Login {
 
     /// A renewal: a newer token of the same client.
     pub async fn renewed(&self, node: &TestNode) -> Self {
-        Self::of(
-            &Request::post("/login")
-                .bearer(&self.token)
-                .send(node)
-                .await
-                .ok(),
-        )
+        Self::of(&Request::post("/login").bearer(&self.token).send(node).await.ok())
     }
 
     pub async fn logout(&self, node: &TestNode) {
-        let answer = Request::post("/logout")
-            .bearer(&self.token)
-            .send(node)
-            .await;
+        let answer = Request::post("/logout").bearer(&self.token).send(node).await;
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 }
@@ -338,12 +288,9 @@ impl Poster {
 
     /// Posts; `None` if that was not acknowledged.
     pub async fn try_post(&mut self, value: &str) -> Option<Value> {
-        let request = Request::post(&self.target)
-            .bearer(&self.token)
-            .json(&json!({ "value": value }));
-        self.connection
-            .write(&request.bytes(self.address, true))
-            .await;
+        let request =
+            Request::post(&self.target).bearer(&self.token).json(&json!({ "value": value }));
+        self.connection.write(&request.bytes(self.address, true)).await;
         let answer = guarded("an answer", self.connection.try_response()).await?;
         (answer.status == 200).then(|| answer.json())
     }
@@ -382,23 +329,14 @@ impl Process {
 
     async fn try_start(setup: &Setup, home: &Home, port: u16) -> Result<Self, String> {
         let mut command = command();
-        command.args([
-            "serve",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &port.to_string(),
-            "--data-dir",
-        ]);
+        command.args(["serve", "--bind", "127.0.0.1", "--port", &port.to_string(), "--data-dir"]);
         command.arg(home.path().join("data"));
         if let Some(text) = &setup.config {
             let path = home.path().join("config.toml");
             std::fs::write(&path, text).unwrap();
             command.arg("--config").arg(path);
         }
-        command
-            .args(&setup.arguments)
-            .envs(setup.environment.iter().cloned());
+        command.args(&setup.arguments).envs(setup.environment.iter().cloned());
         let mut child = command.spawn().expect("the binary starts");
 
         let log = Arc::new(Mutex::new(String::new()));
@@ -416,12 +354,7 @@ impl Process {
             }
             return Err(log.lock().unwrap_or_else(PoisonError::into_inner).clone());
         };
-        Ok(Self {
-            child,
-            address,
-            log,
-            readers,
-        })
+        Ok(Self { child, address, log, readers })
     }
 
     async fn kill(&mut self) {
@@ -447,11 +380,7 @@ pub fn command() -> Command {
             command.env_remove(&name);
         }
     }
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
@@ -463,15 +392,9 @@ async fn keep(
 ) {
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
-    while lines
-        .read_until(b'\n', &mut line)
-        .await
-        .is_ok_and(|read| read > 0)
-    {
+    while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line).into_owned();
-        log.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_str(&text);
+        log.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
         if let Some(address) = listening(&text)
             && let Some(found) = found.take()
         {

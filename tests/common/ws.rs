@@ -56,12 +56,7 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x1b, 0x2c, 0x3d, 0x4e];
     let mut bytes = header(first, payload.len() as u64, true);
     bytes.extend_from_slice(&mask);
-    bytes.extend(
-        payload
-            .iter()
-            .zip(mask.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
 }
 
@@ -98,9 +93,7 @@ impl RawSocket {
     /// An upgrade through a receive buffer that soon is full.
     pub async fn open_narrow(node: &TestNode, target: &str) -> Self {
         let mut connection = Connection::open_narrow(node.address()).await;
-        connection
-            .write(&upgrade(target).bytes(node.address(), true))
-            .await;
+        connection.write(&upgrade(target).bytes(node.address(), true)).await;
         Self::upgraded(connection).await
     }
 
@@ -147,14 +140,7 @@ impl RawSocket {
             }
             short => u64::from(short),
         };
-        let payload = self
-            .connection
-            .take(usize::try_from(length).unwrap())
-            .await?;
-        Some(Frame {
-            fin: first[0] & 0x80 != 0,
-            opcode: first[0] & 0x0f,
-            payload,
-        })
+        let payload = self.connection.take(usize::try_from(length).unwrap()).await?;
+        Some(Frame { fin: first[0] & 0x80 != 0, opcode: first[0] & 0x0f, payload })
     }
 }

@@ -19,11 +19,8 @@ mod tests {
 
     #[test]
     fn any_value_is_delivered_compact() {
-        let cases = [
-            ("1.50", "1.50"),
-            (" null ", "null"),
-            ("{\"b\":1, \"a\":[ ]}", "{\"b\":1,\"a\":[]}"),
-        ];
+        let cases =
+            [("1.50", "1.50"), (" null ", "null"), ("{\"b\":1, \"a\":[ ]}", "{\"b\":1,\"a\":[]}")];
         for (given, delivered) in cases {
             let expected = Ok(publish(Content::Json(delivered.to_owned())));
             assert_eq!(accept(Inbound::Frame(given)), expected);
@@ -32,9 +29,6 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_json_is_refused() {
-        assert!(matches!(
-            accept(Inbound::Text("abc")),
-            Err(Rejection::Field("value", _))
-        ));
+        assert!(matches!(accept(Inbound::Text("abc")), Err(Rejection::Field("value", _))));
     }
 }

@@ -29,11 +29,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             })?;
             let value = string("value", spoken.value)?.unwrap_or_default();
             let (to, key) = (string("to", spoken.to)?, string("key", spoken.key)?);
-            Ok(Accepted::Publish {
-                content: content(value)?,
-                to,
-                key,
-            })
+            Ok(Accepted::Publish { content: content(value)?, to, key })
         }
         Inbound::Binary(_) => Err(Rejection::Binary),
     }
@@ -41,10 +37,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
 
 fn content(text: String) -> Result<Content, Rejection> {
     if text.is_empty() {
-        return Err(Rejection::Field(
-            "value",
-            "must not be missing or empty".to_owned(),
-        ));
+        return Err(Rejection::Field("value", "must not be missing or empty".to_owned()));
     }
     Ok(Content::Message(text))
 }
@@ -81,18 +74,8 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused_by_its_field() {
-        for frame in [
-            "{}",
-            r#"{"value":null}"#,
-            r#"{"value":1}"#,
-            r#"{"value":""}"#,
-            "",
-            "[]",
-        ] {
-            assert!(
-                matches!(said(frame), Err(Rejection::Field("value", _))),
-                "{frame}"
-            );
+        for frame in ["{}", r#"{"value":null}"#, r#"{"value":1}"#, r#"{"value":""}"#, "", "[]"] {
+            assert!(matches!(said(frame), Err(Rejection::Field("value", _))), "{frame}");
         }
         let addressed = said(r#"{"value":"a","to":7}"#);
         assert!(matches!(addressed, Err(Rejection::Field("to", _))));

@@ -116,9 +116,5 @@ impl Kind {
 
 /// `content` for everyone, with no key.
 const fn publish(content: Content) -> Accepted {
-    Accepted::Publish {
-        content,
-        to: None,
-        key: None,
-    }
+    Accepted::Publish { content, to: None, key: None }
 }

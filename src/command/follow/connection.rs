@@ -40,10 +40,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// The address of `verb`, with `more` after what every connection asks for.
     pub(crate) fn url(&self, verb: &str, more: &[(&str, &str)]) -> String {
-        let common = self
-            .query
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
+        let common = self.query.iter().map(|(name, value)| (*name, value.as_str()));
         let query: Vec<(&str, &str)> = common.chain(more.iter().copied()).collect();
         self.gateway.address().of(verb, &self.channel, &query)
     }
@@ -90,10 +87,7 @@ impl Connection {
         events: SyncSender<Event>,
     ) -> Result<Self, CommandError> {
         let (stop, stopped) = channel();
-        let port = Port {
-            events,
-            stop: stopped,
-        };
+        let port = Port { events, stop: stopped };
         let run = move || {
             let read = AssertUnwindSafe(|| match transport {
                 Transport::Ws => ws::read(&plan, &port),

@@ -154,13 +154,8 @@ impl<'a> Follower<'a> {
     }
 
     fn plan(&mut self) -> Result<Plan, CommandError> {
-        let bearer = self
-            .identity
-            .for_subscription(&self.gateway, &self.wish.channel)?;
-        let mut query = vec![
-            ("ids", "1".to_owned()),
-            ("users", self.wish.users.to_owned()),
-        ];
+        let bearer = self.identity.for_subscription(&self.gateway, &self.wish.channel)?;
+        let mut query = vec![("ids", "1".to_owned()), ("users", self.wish.users.to_owned())];
         query.extend(self.progress.query());
         Ok(Plan {
             gateway: self.gateway.clone(),
@@ -203,11 +198,7 @@ impl<'a> Follower<'a> {
 
     /// How long to wait before the next connection; an error if there must be none.
     fn judge(&mut self, ending: Ending) -> Result<Duration, CommandError> {
-        if self
-            .standing
-            .open_since
-            .is_some_and(|since| since.elapsed() > STEADY)
-        {
+        if self.standing.open_since.is_some_and(|since| since.elapsed() > STEADY) {
             self.backoff.reset();
             self.standing.mended = false;
         }
@@ -314,9 +305,7 @@ impl<'a> Follower<'a> {
             return false;
         };
         let (verb, next) = (self.transport().verb(), next.verb());
-        output::status(&format!(
-            "{verb} does not get through ({why}), trying {next}"
-        ));
+        output::status(&format!("{verb} does not get through ({why}), trying {next}"));
         self.transports = rest;
         true
     }

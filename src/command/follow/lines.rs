@@ -23,10 +23,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens `url` as `plan` says, to an answer of the type `wanted`.
     pub(crate) fn open(plan: &Plan, url: &str, wanted: &str) -> Result<Self, Ending> {
-        let timing = Timing {
-            head: CONNECT * 2,
-            read: SILENCE,
-        };
+        let timing = Timing { head: CONNECT * 2, read: SILENCE };
         let mut response = plan
             .gateway
             .open(url, plan.bearer.as_ref(), timing)
@@ -39,17 +36,13 @@ impl Lines {
             let problem = Problem::of_status(response.status().as_u16(), &detail);
             return Err(Ending::Blocked(CommandError::Foreign(problem)));
         }
-        Ok(Self {
-            reader: BufReader::new(response.into_body().into_reader()),
-        })
+        Ok(Self { reader: BufReader::new(response.into_body().into_reader()) })
     }
 
     /// The next line without its end; `Lost` when there is none.
     pub(crate) fn next(&mut self) -> Result<String, Ending> {
         let mut line = Vec::new();
-        let read = (&mut self.reader)
-            .take(LARGEST)
-            .read_until(b'\n', &mut line);
+        let read = (&mut self.reader).take(LARGEST).read_until(b'\n', &mut line);
         match read {
             Ok(_) if line.pop_if(|byte| *byte == b'\n').is_some() => {
                 line.pop_if(|byte| *byte == b'\r');
@@ -73,7 +66,5 @@ pub(crate) fn unopened(error: CommandError) -> Ending {
 
 fn content_type(response: &Response<Body>) -> &str {
     let value = response.headers().get(header::CONTENT_TYPE);
-    value
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

@@ -32,10 +32,7 @@ impl<'a> Message<'a> {
     /// Reads `text`; what is no object is data all the same.
     pub(crate) fn read(text: &'a str) -> Self {
         let Ok(members) = serde_json::from_str::<BTreeMap<String, &'a RawValue>>(text) else {
-            return Self::Data {
-                id: None,
-                plain: Cow::Borrowed(text),
-            };
+            return Self::Data { id: None, plain: Cow::Borrowed(text) };
         };
         let names: Vec<&str> = members.keys().map(String::as_str).collect();
         let member = |name| members.get(name).copied();
@@ -57,10 +54,7 @@ impl<'a> Message<'a> {
 
     fn data(id: Option<String>, plain: &'a str) -> Self {
         let id = id.filter(|id| is_id(id));
-        Self::Data {
-            id,
-            plain: Cow::Borrowed(plain),
-        }
+        Self::Data { id, plain: Cow::Borrowed(plain) }
     }
 }
 
@@ -79,23 +73,15 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 /// The close code in `{"code":…}` or in `{"close":{"code":…}}`; 1005 where there is none.
 pub(crate) fn code_in(text: &str) -> u16 {
     let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let code = document
-        .pointer("/close/code")
-        .or_else(|| document.get("code"));
-    code.and_then(serde_json::Value::as_u64)
-        .and_then(|code| code.try_into().ok())
-        .unwrap_or(1005)
+    let code = document.pointer("/close/code").or_else(|| document.get("code"));
+    code.and_then(serde_json::Value::as_u64).and_then(|code| code.try_into().ok()).unwrap_or(1005)
 }
 
 /// A list, a change of it, or a count: `count` and `version` alone, or with whom they are about.
 fn is_presence(names: &[&str]) -> bool {
     !names.is_empty()
-        && names
-            .iter()
-            .any(|name| matches!(*name, "users" | "joined" | "left" | "count"))
-        && !names
-            .iter()
-            .any(|name| matches!(*name, "id" | "data" | "message"))
+        && names.iter().any(|name| matches!(*name, "users" | "joined" | "left" | "count"))
+        && !names.iter().any(|name| matches!(*name, "id" | "data" | "message"))
 }
 
 /// Whether `id` reads `<epoch>-<offset>`: what backends send to one client may look like anything.
@@ -133,14 +119,8 @@ mod tests {
     fn ids_are_found_in_every_shape_of_message() {
         let wanted = Some("k3x9-41".to_owned());
         assert_eq!(id(r#"{"message":{"value":"hi","id":"k3x9-41"}}"#), wanted);
-        assert_eq!(
-            id(r#"{"message":"hi","client_id":"a","id":"k3x9-41"}"#),
-            wanted
-        );
-        assert_eq!(
-            id(r#"{"id":"k3x9-41","client_id":"a","data":{"x":1}}"#),
-            wanted
-        );
+        assert_eq!(id(r#"{"message":"hi","client_id":"a","id":"k3x9-41"}"#), wanted);
+        assert_eq!(id(r#"{"id":"k3x9-41","client_id":"a","data":{"x":1}}"#), wanted);
         assert_eq!(id(r#"{"message":{"value":"hi","to":"a"}}"#), None);
         assert_eq!(id(r#"{"message":"hi","id":"no id of ours"}"#), None);
     }
@@ -153,19 +133,10 @@ mod tests {
 
     #[test]
     fn what_the_gateway_tells_is_no_data() {
-        assert!(matches!(
-            Message::read(r#"{"gap":{"channel":"a"}}"#),
-            Message::Gap
-        ));
+        assert!(matches!(Message::read(r#"{"gap":{"channel":"a"}}"#), Message::Gap));
         assert!(matches!(Message::read(r#"{"since":"k-0"}"#), Message::Position(p) if p == "k-0"));
-        assert!(matches!(
-            Message::read(r#"{"error":{"code":"x"}}"#),
-            Message::Error
-        ));
-        assert!(matches!(
-            Message::read(r#"{"close":{"code":4003}}"#),
-            Message::Close(4003)
-        ));
+        assert!(matches!(Message::read(r#"{"error":{"code":"x"}}"#), Message::Error));
+        assert!(matches!(Message::read(r#"{"close":{"code":4003}}"#), Message::Close(4003)));
         for text in [
             r#"{"users":[],"count":0,"version":1}"#,
             r#"{"joined":[],"left":["a"],"count":0,"version":2}"#,
@@ -177,14 +148,8 @@ mod tests {
 
     #[test]
     fn a_published_value_that_looks_like_presence_is_data() {
-        assert_eq!(
-            data(r#"{"id":"k-1","data":{"users":[]}}"#).1,
-            r#"{"users":[]}"#
-        );
-        assert_eq!(
-            data(r#"{"message":"x","count":3}"#).1,
-            r#"{"message":"x","count":3}"#
-        );
+        assert_eq!(data(r#"{"id":"k-1","data":{"users":[]}}"#).1, r#"{"users":[]}"#);
+        assert_eq!(data(r#"{"message":"x","count":3}"#).1, r#"{"message":"x","count":3}"#);
     }
 
     #[test]

@@ -37,8 +37,7 @@ pub(crate) fn read(plan: &Plan, port: &Port) -> Read {
         }
         port.tell(Event::Position(answer.since.clone()))?;
         let is_first = !plan.query.iter().any(|(name, _)| *name == "since");
-        plan.query
-            .retain(|(name, _)| !matches!(*name, "since" | "history"));
+        plan.query.retain(|(name, _)| !matches!(*name, "since" | "history"));
         plan.query.push(("since", answer.since));
         let rest = if is_empty && !is_first {
             BREATH.saturating_sub(asked.elapsed())
@@ -57,10 +56,7 @@ struct Answer {
 }
 
 fn poll(plan: &Plan) -> Result<Answer, Ending> {
-    let timing = Timing {
-        head: ANSWER,
-        read: ANSWER,
-    };
+    let timing = Timing { head: ANSWER, read: ANSWER };
     let url = plan.url("poll", &[("wait", WAIT)]);
     let answer = plan.gateway.open(&url, plan.bearer.as_ref(), timing);
     let body = plan.gateway.text(answer).map_err(unopened)?;
@@ -76,10 +72,7 @@ fn parse(body: &str) -> Option<Answer> {
     let messages: Vec<&RawValue> = serde_json::from_str(members.get("messages")?.get()).ok()?;
     let since = serde_json::from_str(members.get("since")?.get()).ok()?;
     Some(Answer {
-        messages: messages
-            .iter()
-            .map(|message| message.get().to_owned())
-            .collect(),
+        messages: messages.iter().map(|message| message.get().to_owned()).collect(),
         since,
     })
 }
@@ -92,13 +85,7 @@ mod tests {
     fn messages_come_out_as_they_came_in() {
         let body = r#"{"messages":[{"x":1.10}, "text"],"since":"k-2.7"}"#;
         let messages = vec![r#"{"x":1.10}"#.to_owned(), r#""text""#.to_owned()];
-        assert_eq!(
-            parse(body),
-            Some(Answer {
-                messages,
-                since: "k-2.7".to_owned()
-            })
-        );
+        assert_eq!(parse(body), Some(Answer { messages, since: "k-2.7".to_owned() }));
     }
 
     #[test]

@@ -22,12 +22,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Before the first connection.
     pub(crate) fn new(start: Start) -> Self {
-        Self {
-            start,
-            position: None,
-            order: VecDeque::new(),
-            known: HashSet::new(),
-        }
+        Self { start, position: None, order: VecDeque::new(), known: HashSet::new() }
     }
 
     /// What the next connection asks for.
@@ -70,10 +65,7 @@ mod tests {
     #[test]
     fn a_first_connection_asks_for_what_the_user_asked() {
         assert_eq!(Progress::new(Start::Now).query(), None);
-        assert_eq!(
-            Progress::new(Start::Newest(5)).query(),
-            Some(("history", "5".to_owned()))
-        );
+        assert_eq!(Progress::new(Start::Newest(5)).query(), Some(("history", "5".to_owned())));
         let since = Progress::new(Start::Since("0".to_owned()));
         assert_eq!(since.query(), Some(("since", "0".to_owned())));
     }

@@ -94,18 +94,12 @@ mod tests {
 
     fn blocks(text: &str) -> Vec<Block> {
         let mut parser = Parser::default();
-        text.split('\n')
-            .filter_map(|line| parser.line(line))
-            .collect()
+        text.split('\n').filter_map(|line| parser.line(line)).collect()
     }
 
     fn block(id: Option<&str>, data: Option<&str>) -> Block {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Block {
-            id: owned(id),
-            event: String::new(),
-            data: owned(data),
-        }
+        Block { id: owned(id), event: String::new(), data: owned(data) }
     }
 
     #[test]
@@ -113,19 +107,13 @@ mod tests {
         let text = "id: k-1\ndata: {}\n\ndata: {\"users\":[]}\n\n";
         assert_eq!(
             blocks(text),
-            [
-                block(Some("k-1"), Some("{}")),
-                block(None, Some("{\"users\":[]}"))
-            ]
+            [block(Some("k-1"), Some("{}")), block(None, Some("{\"users\":[]}"))]
         );
     }
 
     #[test]
     fn a_block_with_an_id_only_is_a_position() {
-        assert_eq!(
-            blocks("retry: 2000\nid: k-0\n\n"),
-            [block(Some("k-0"), None)]
-        );
+        assert_eq!(blocks("retry: 2000\nid: k-0\n\n"), [block(Some("k-0"), None)]);
     }
 
     #[test]
@@ -135,10 +123,7 @@ mod tests {
 
     #[test]
     fn lines_of_data_are_joined_and_one_space_is_dropped() {
-        assert_eq!(
-            blocks("data:a\ndata:  b\ndata\n\n"),
-            [block(None, Some("a\n b\n"))]
-        );
+        assert_eq!(blocks("data:a\ndata:  b\ndata\n\n"), [block(None, Some("a\n b\n"))]);
     }
 
     #[test]

@@ -65,9 +65,7 @@ fn receive(socket: &mut Socket, port: &Port) -> Read {
                 }
                 if silence > SILENCE && !pinged {
                     pinged = true;
-                    socket
-                        .send(Message::Ping(Bytes::new()))
-                        .map_err(|error| lost(&error))?;
+                    socket.send(Message::Ping(Bytes::new())).map_err(|error| lost(&error))?;
                 }
             }
             Err(error) => return Err(lost(&error)),
@@ -81,9 +79,7 @@ fn take(socket: &mut Socket, message: Message, port: &Port) -> Result<(), Ending
         Message::Binary(bytes) => port.text(String::from_utf8_lossy(&bytes).into_owned()),
         Message::Close(frame) => {
             let _ = socket.flush();
-            Err(Ending::Closed(
-                frame.map_or(1005, |frame| frame.code.into()),
-            ))
+            Err(Ending::Closed(frame.map_or(1005, |frame| frame.code.into())))
         }
         // The pong is queued already and goes out now rather than with the next read.
         Message::Ping(_) => socket.flush().map_err(|error| lost(&error)),
@@ -93,10 +89,7 @@ fn take(socket: &mut Socket, message: Message, port: &Port) -> Result<(), Ending
 
 /// Closes with 1000, which ends our presence at once, and waits a moment for the answer.
 fn say_goodbye(socket: &mut Socket) {
-    let frame = CloseFrame {
-        code: CloseCode::Normal,
-        reason: "".into(),
-    };
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     let begun = Instant::now();
     let mut closing = socket.close(Some(frame));
     while closing.is_ok() && begun.elapsed() < TICK * 3 {
@@ -112,9 +105,8 @@ fn connect(plan: &Plan) -> Result<Socket, Ending> {
     let request = request(plan).map_err(|error| failed(io::Error::other(error)))?;
     let stream = dial(plan.gateway.address().peer()).map_err(failed)?;
     let clock = stream.try_clone().map_err(failed)?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LARGEST))
-        .max_frame_size(Some(LARGEST));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
     match client_tls_with_config(request, stream, Some(config), None) {
         Ok((socket, _)) => {
             clock.set_read_timeout(Some(TICK)).map_err(failed)?;
@@ -124,10 +116,9 @@ fn connect(plan: &Plan) -> Result<Socket, Ending> {
         Err(HandshakeError::Failure(Error::Http(response))) => Err(refused(plan, &response)),
         Err(HandshakeError::Failure(Error::Io(error))) => Err(failed(error)),
         // Something answered that does not speak WebSocket.
-        Err(HandshakeError::Failure(error)) => Err(Ending::Blocked(
-            plan.gateway
-                .unreachable(ureq::Error::Io(io::Error::other(error))),
-        )),
+        Err(HandshakeError::Failure(error)) => {
+            Err(Ending::Blocked(plan.gateway.unreachable(ureq::Error::Io(io::Error::other(error)))))
+        }
     }
 }
 
@@ -164,25 +155,13 @@ fn dial(peer: (&str, u16)) -> io::Result<TcpStream> {
 /// tungstenite keeps as much of its body as came along with the head. Where that is not the whole
 /// of a problem document, a poll that does not wait gets the same refusal, told in full.
 fn refused(plan: &Plan, response: &Response) -> Ending {
-    let text = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-    };
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let body = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default());
-    let error = told(
-        response.status().as_u16(),
-        &body,
-        text(header::RETRY_AFTER),
-        None,
-    );
+    let error = told(response.status().as_u16(), &body, text(header::RETRY_AFTER), None);
     let is_problem = text(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("problem+json"));
     if is_problem && error.problem().is_none() {
         let url = plan.url("poll", &[("wait", "0")]);
-        let answer = plan
-            .gateway
-            .open(&url, plan.bearer.as_ref(), Timing::ordinary());
+        let answer = plan.gateway.open(&url, plan.bearer.as_ref(), Timing::ordinary());
         if let Err(error) = plan.gateway.text(answer) {
             return unopened(error);
         }
@@ -191,10 +170,7 @@ fn refused(plan: &Plan, response: &Response) -> Ending {
 }
 
 fn is_pause(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 fn lost(error: &Error) -> Ending {

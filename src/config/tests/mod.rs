@@ -26,9 +26,7 @@ fn with(text: &str, env: Env<'_>, flags: &Flags) -> Result<Config, ConfigError> 
 }
 
 fn owned(env: Env<'_>) -> Vec<(String, String)> {
-    env.iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect()
+    env.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
 fn from_file(text: &str) -> Result<Config, ConfigError> {
@@ -41,35 +39,21 @@ fn from_env(env: Env<'_>) -> Result<Config, ConfigError> {
 
 /// The lines that an operator reads.
 fn told(result: Result<Config, ConfigError>) -> Vec<String> {
-    result
-        .unwrap_err()
-        .to_string()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    result.unwrap_err().to_string().lines().map(str::to_owned).collect()
 }
 
 /// The one line, which begins with `start` and holds each of `parts`.
 fn assert_told(result: Result<Config, ConfigError>, start: &str, parts: &[&str]) {
     let lines = told(result);
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(
-        lines[0].starts_with(start),
-        "{} does not start with {start}",
-        lines[0]
-    );
+    assert!(lines[0].starts_with(start), "{} does not start with {start}", lines[0]);
     for part in parts {
         assert!(lines[0].contains(part), "{} does not hold {part}", lines[0]);
     }
 }
 
 fn rule<'a>(config: &'a Config, pattern: &str) -> &'a ChannelRule {
-    config
-        .channels
-        .rules
-        .iter()
-        .find(|rule| rule.pattern == pattern)
-        .unwrap()
+    config.channels.rules.iter().find(|rule| rule.pattern == pattern).unwrap()
 }
 
 /// A file of its own in the temporary directory, gone when dropped.
@@ -83,13 +67,7 @@ impl Scratch {
     }
 
     fn load(&self) -> Result<Config, ConfigError> {
-        load(
-            &Flags {
-                config: Some(self.0.clone()),
-                ..Flags::default()
-            },
-            [],
-        )
+        load(&Flags { config: Some(self.0.clone()), ..Flags::default() }, [])
     }
 }
 

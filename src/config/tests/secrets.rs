@@ -36,11 +36,7 @@ fn mistakes_never_show_a_secret() {
 #[test]
 fn signing_secret_has_at_least_32_characters_and_is_no_example() {
     let short = format!("secret = \"{}\"", &SECRET[..31]);
-    assert_told(
-        from_file(&short),
-        "c.toml:1: secret has 31 characters",
-        &["at least 32"],
-    );
+    assert_told(from_file(&short), "c.toml:1: secret has 31 characters", &["at least 32"]);
     let result = from_file("secret = \"changeme-changeme-changeme-changeme\"");
     assert_told(result, "c.toml:1: secret is an example", &["openssl"]);
 }

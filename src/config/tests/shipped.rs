@@ -34,25 +34,15 @@ fn shipped_file_names_every_key() {
         ("heartbeat", "interval timeout stream"),
         ("server", "drain workers"),
         ("log", "format level"),
-        (
-            "channels.chat",
-            "kind anonymous prefix delivery durable history",
-        ),
+        ("channels.chat", "kind anonymous prefix delivery durable history"),
         ("channels.chat.history", "messages seconds bytes"),
     ] {
-        let head = if table.is_empty() {
-            String::new()
-        } else {
-            format!("[{table}]\n")
-        };
+        let head = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
         for key in keys.split_whitespace() {
             let lines = told(from_file(&format!("{head}{key} = 1979-05-27")));
             assert_eq!(lines.len(), 1, "{lines:#?}");
             assert!(lines[0].contains("not a date or time"), "{}", lines[0]);
-            assert!(
-                TEXT.contains(&format!("{key} = ")),
-                "config.toml does not name {key}"
-            );
+            assert!(TEXT.contains(&format!("{key} = ")), "config.toml does not name {key}");
         }
         let all = format!("{head}no_such_key_at_all = 1");
         let unknown = told(from_file(&all)).join("\n");
@@ -81,10 +71,7 @@ fn nothing_at_all_is_the_default() {
 fn shipped_channels_are_those_of_the_wire_contract() {
     let config = Config::default();
     let camera = rule(&config, "camera/*");
-    assert_eq!(
-        (camera.kind, camera.delivery),
-        (Kind::Camera, Delivery::Latest)
-    );
+    assert_eq!((camera.kind, camera.delivery), (Kind::Camera, Delivery::Latest));
     assert!(camera.anonymous);
     let any = rule(&config, "**");
     assert_eq!((any.kind, any.anonymous), (Kind::Message, false));

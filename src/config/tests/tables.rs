@@ -10,11 +10,7 @@ fn body_grows_with_the_message_unless_it_is_set() {
     let small = from_file("[limits]\nmessage_bytes = 65536\n").unwrap();
     assert_eq!(small.limits.body_bytes, 1_048_576);
     let result = from_file("[limits]\nbody_bytes = 32768\n");
-    assert_told(
-        result,
-        "c.toml:2: limits.body_bytes must be more than",
-        &["32768"],
-    );
+    assert_told(result, "c.toml:2: limits.body_bytes must be more than", &["32768"]);
     let kept = from_file("[limits]\noutbox_bytes = 4096\n").unwrap();
     assert_eq!(kept.limits.outbox_bytes, 4096);
 }
@@ -22,29 +18,16 @@ fn body_grows_with_the_message_unless_it_is_set() {
 #[test]
 fn plain_addresses_are_networks_of_one() {
     let config = from_file("limits.exempt = [\"127.0.0.1\", \"10.1.2.3/8\"]").unwrap();
-    let exempt: Vec<_> = config
-        .limits
-        .exempt
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let exempt: Vec<_> = config.limits.exempt.iter().map(ToString::to_string).collect();
     assert_eq!(exempt, ["127.0.0.1/32", "10.0.0.0/8"]);
-    assert_told(
-        from_file("limits.exempt = [\"lan\"]"),
-        "c.toml:1: limits.exempt[0]",
-        &[],
-    );
+    assert_told(from_file("limits.exempt = [\"lan\"]"), "c.toml:1: limits.exempt[0]", &[]);
 }
 
 #[test]
 fn time_zone_is_an_iana_name() {
     assert_eq!(from_file("time_zone = \"UTC\"").unwrap(), Config::default());
     let result = from_file("time_zone = \"Asia/Soul\"");
-    assert_told(
-        result,
-        "c.toml:1: time_zone must be",
-        &["did you mean \"Asia/Seoul\"?"],
-    );
+    assert_told(result, "c.toml:1: time_zone must be", &["did you mean \"Asia/Seoul\"?"]);
     assert!(from_file("time_zone = \"\"").is_err());
     assert!(from_file("time_zone = \"Etc/Unknown\"").is_err());
     assert!(from_file("time_zone = \"../../etc/passwd\"").is_err());
@@ -105,11 +88,7 @@ fn api_keys_are_long_and_no_examples() {
 fn admin_needs_an_address_and_a_port() {
     let config = from_file("admin.bind = \"127.0.0.1:9090\"").unwrap();
     assert_eq!(config.admin.bind, Some("127.0.0.1:9090".parse().unwrap()));
-    assert_told(
-        from_file("admin.bind = \"9090\""),
-        "c.toml:1: admin.bind must be",
-        &[],
-    );
+    assert_told(from_file("admin.bind = \"9090\""), "c.toml:1: admin.bind must be", &[]);
 }
 
 #[test]
@@ -120,13 +99,7 @@ fn hooks_need_an_address_and_a_secret() {
     assert_eq!(hooks.encoding, HookEncoding::Multipart);
     let result = from_file("[hooks]\nurl = \"http://a.test\"\n");
     assert_told(result, "c.toml:2: hooks.secret is required", &[]);
-    for bad in [
-        "ftp://a.test",
-        "a.test",
-        "https://",
-        "https://a.test/?q",
-        "https://u:p@a.test",
-    ] {
+    for bad in ["ftp://a.test", "a.test", "https://", "https://a.test/?q", "https://u:p@a.test"] {
         let result = from_file(&format!("[hooks]\nurl = \"{bad}\"\nsecret = \"s\""));
         assert_told(result, "c.toml:2: hooks.url must be", &[]);
     }
@@ -137,26 +110,14 @@ fn tls_needs_both_files_and_can_read_them() {
     let file = Scratch::new("cert.pem", b"");
     let path = file.0.display();
     let config = from_file(&format!("[tls]\ncert = '{path}'\nkey = '{path}'")).unwrap();
-    assert_eq!(
-        config.tls,
-        Some(Tls {
-            cert: file.0.clone(),
-            key: file.0.clone()
-        })
-    );
+    assert_eq!(config.tls, Some(Tls { cert: file.0.clone(), key: file.0.clone() }));
     let result = from_file(&format!("[tls]\ncert = '{path}'\nkey = ''"));
     assert_told(result, "c.toml:2: tls.key is required", &[]);
     let result = from_file(&format!("[tls]\nkey = '{path}'"));
     assert_told(result, "c.toml:2: tls.cert is required", &[]);
     let lines = told(from_file("[tls]\ncert = '/no/cert'\nkey = '/no/key'"));
-    assert!(
-        lines[0].starts_with("c.toml:2: tls.cert cannot be read"),
-        "{lines:#?}"
-    );
-    assert!(
-        lines[1].starts_with("c.toml:3: tls.key cannot be read"),
-        "{lines:#?}"
-    );
+    assert!(lines[0].starts_with("c.toml:2: tls.cert cannot be read"), "{lines:#?}");
+    assert!(lines[1].starts_with("c.toml:3: tls.key cannot be read"), "{lines:#?}");
 }
 
 #[test]

@@ -8,23 +8,11 @@ fn each_insecure_switch_has_its_line() {
         ("presence.ip = \"full\"", "presence.ip"),
         ("trusted_proxies = [\"0.0.0.0/0\"]", "trusted_proxies"),
         ("limits.exempt = [\"::/0\"]", "limits.exempt"),
-        (
-            "cors.origins = [\"https://a.test\", \"null\"]",
-            "cors.origins",
-        ),
+        ("cors.origins = [\"https://a.test\", \"null\"]", "cors.origins"),
         ("cors.origins = [\"https://a.test\", \"*\"]", "cors.origins"),
-        (
-            "channels.\"**\".anonymous = true",
-            "channels.\"**\".anonymous",
-        ),
-        (
-            "admin.bind = \"127.0.0.1:1\"",
-            "admin.bind is set, but this build",
-        ),
-        (
-            "hooks = { url = \"http://a.test\", secret = \"s\" }",
-            "hooks.url is set, but this",
-        ),
+        ("channels.\"**\".anonymous = true", "channels.\"**\".anonymous"),
+        ("admin.bind = \"127.0.0.1:1\"", "admin.bind is set, but this build"),
+        ("hooks = { url = \"http://a.test\", secret = \"s\" }", "hooks.url is set, but this"),
     ] {
         let lines = from_file(text).unwrap().warnings();
         assert_eq!(lines.len(), 1, "{text}: {lines:?}");
@@ -38,10 +26,7 @@ fn unserved_variables_are_told_by_name_only() {
     let config = from_env(&[("REDIS_URL", url), ("DATABASE_URL", url)]).unwrap();
     assert_eq!(config.unserved, ["DATABASE_URL", "REDIS_URL"]);
     let lines = config.warnings();
-    assert_eq!(
-        lines[1],
-        "REDIS_URL is set, but this build has no Redis engine: it runs in memory"
-    );
+    assert_eq!(lines[1], "REDIS_URL is set, but this build has no Redis engine: it runs in memory");
     assert!(!format!("{config:?} {lines:?}").contains("s3cr3t"));
     assert_eq!(from_env(&[("REDIS_URL", "")]).unwrap(), Config::default());
 }

@@ -25,63 +25,33 @@ struct Pace {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn fanout_1000(pair: &Pair) -> io::Result<Vec<Row>> {
-    let pace = Pace {
-        members: 1000,
-        posters: 1,
-        burst: 1,
-        per_second: 50,
-    };
+    let pace = Pace { members: 1000, posters: 1, burst: 1, per_second: 50 };
     paced(pair, pace, Goal::RatioAtMost(1.15))
 }
 
 pub(super) fn fanout_10_000(pair: &Pair) -> io::Result<Vec<Row>> {
     let members = at_most(10_000);
-    let pace = Pace {
-        members,
-        posters: 1,
-        burst: 1,
-        per_second: 3,
-    };
+    let pace = Pace { members, posters: 1, burst: 1, per_second: 3 };
     let rounds = pair.rounds(|server| paced_turn(server, pace, pair.window(5)))?;
     Ok(vec![
-        rounds.row(
-            "CPU per delivery",
-            "us",
-            Goal::RatioAtMost(1.15),
-            Turn::us_per_unit,
-        ),
+        rounds.row("CPU per delivery", "us", Goal::RatioAtMost(1.15), Turn::us_per_unit),
         rounds.row("p99 of latency", "ms", Goal::RatioAtMost(1.2), Turn::p99_ms),
     ])
 }
 
 pub(super) fn bursts(pair: &Pair) -> io::Result<Vec<Row>> {
-    let pace = Pace {
-        members: 1000,
-        posters: 1,
-        burst: 10,
-        per_second: 5,
-    };
+    let pace = Pace { members: 1000, posters: 1, burst: 10, per_second: 5 };
     paced(pair, pace, Goal::RatioAtMost(0.35))
 }
 
 pub(super) fn bursts_apart(pair: &Pair) -> io::Result<Vec<Row>> {
-    let pace = Pace {
-        members: 1000,
-        posters: 10,
-        burst: 1,
-        per_second: 5,
-    };
+    let pace = Pace { members: 1000, posters: 10, burst: 1, per_second: 5 };
     paced(pair, pace, Goal::RatioAtMost(0.35))
 }
 
 fn paced(pair: &Pair, pace: Pace, goal: Goal) -> io::Result<Vec<Row>> {
     let rounds = pair.rounds(|server| paced_turn(server, pace, pair.window(5)))?;
-    Ok(vec![rounds.row(
-        "CPU per delivery",
-        "us",
-        goal,
-        Turn::us_per_unit,
-    )])
+    Ok(vec![rounds.row("CPU per delivery", "us", goal, Turn::us_per_unit)])
 }
 
 fn paced_turn(server: &Server, pace: Pace, window: Duration) -> io::Result<Turn> {
@@ -118,12 +88,7 @@ pub(super) fn saturation(pair: &Pair) -> io::Result<Vec<Row>> {
     })?;
     let goal = Goal::RatioAtLeast(1.3);
     Ok(vec![
-        rounds.row(
-            "deliveries per CPU second",
-            "k",
-            goal,
-            Turn::k_per_cpu_second,
-        ),
+        rounds.row("deliveries per CPU second", "k", goal, Turn::k_per_cpu_second),
         rounds.row("deliveries per second", "k", Goal::None, Turn::k_per_second),
     ])
 }
@@ -156,11 +121,5 @@ fn turn(
     room.until(Instant::now() + Duration::from_millis(200))?;
     let (faults, latency) = (room.ledger.faults(), room.ledger.latency());
     room.leave()?;
-    Ok(Turn {
-        cpu,
-        units,
-        wall,
-        faults,
-        latency,
-    })
+    Ok(Turn { cpu, units, wall, faults, latency })
 }

@@ -65,10 +65,7 @@ fn held(server: &Server, pair: &Pair, count: usize, [start, with]: [u64; 2]) -> 
     wait(pair.window(30))?;
     let after = usage::own_memory(server.id())?;
     let each = (with as f64 - start as f64) / count as f64;
-    Ok(Held {
-        each,
-        after: after as f64 / start as f64,
-    })
+    Ok(Held { each, after: after as f64 / start as f64 })
 }
 
 fn rows(bound: f64, floor: Option<Held>, gateway: Held) -> Vec<Row> {

@@ -96,25 +96,11 @@ pub(crate) struct Pair {
 
 impl Pair {
     fn start(arguments: &Arguments) -> io::Result<Self> {
-        let &Arguments {
-            quick, self_check, ..
-        } = arguments;
-        let rounds = arguments
-            .rounds
-            .map_or(if quick { 1 } else { 3 }, NonZeroU32::get);
+        let &Arguments { quick, self_check, .. } = arguments;
+        let rounds = arguments.rounds.map_or(if quick { 1 } else { 3 }, NonZeroU32::get);
         let floor = Server::floor("floor")?;
-        let gateway = if self_check {
-            Server::floor("second floor")?
-        } else {
-            gateway::start()?
-        };
-        Ok(Self {
-            floor,
-            gateway,
-            quick,
-            self_check,
-            rounds,
-        })
+        let gateway = if self_check { Server::floor("second floor")? } else { gateway::start()? };
+        Ok(Self { floor, gateway, quick, self_check, rounds })
     }
 
     /// Measures both in turn, round by round, and the other one first in every second round.
@@ -134,19 +120,12 @@ impl Pair {
 
     /// A window of measuring: `whole` seconds, or less when in a hurry.
     fn window(&self, whole: u64) -> Duration {
-        if self.quick {
-            Duration::from_millis(whole * 300)
-        } else {
-            Duration::from_secs(whole)
-        }
+        if self.quick { Duration::from_millis(whole * 300) } else { Duration::from_secs(whole) }
     }
 
     /// What to tell when a scenario failed or a server died.
     fn deaths(&mut self) -> Vec<String> {
-        [&mut self.floor, &mut self.gateway]
-            .into_iter()
-            .filter_map(Server::death)
-            .collect()
+        [&mut self.floor, &mut self.gateway].into_iter().filter_map(Server::death).collect()
     }
 }
 
@@ -158,9 +137,7 @@ pub(crate) fn run(arguments: &Arguments) -> Report {
         eprintln!("bench: {}: {}", scenario.name, scenario.about);
         match Pair::start(arguments) {
             Ok(pair) => run_one(scenario, pair, &mut report),
-            Err(problem) => report
-                .failures
-                .push(format!("{}: {problem}", scenario.name)),
+            Err(problem) => report.failures.push(format!("{}: {problem}", scenario.name)),
         }
     }
     report.others = others.cpus();
@@ -172,24 +149,16 @@ fn run_one(scenario: &'static Scenario, mut pair: Pair, report: &mut Report) {
     let deaths = pair.deaths();
     match measured {
         Ok(rows) => {
-            report.rows.extend(rows.into_iter().map(|row| Row {
-                scenario: scenario.name,
-                ..row
-            }));
+            report.rows.extend(rows.into_iter().map(|row| Row { scenario: scenario.name, ..row }));
         }
         Err(problem) => {
             let words = pair.gateway.last_words();
-            report.failures.push(format!(
-                "{}: {problem}; the gateway's last words:\n{words}",
-                scenario.name
-            ));
+            report
+                .failures
+                .push(format!("{}: {problem}; the gateway's last words:\n{words}", scenario.name));
         }
     }
-    report.failures.extend(
-        deaths
-            .into_iter()
-            .map(|death| format!("{}: {death}", scenario.name)),
-    );
+    report.failures.extend(deaths.into_iter().map(|death| format!("{}: {death}", scenario.name)));
 }
 
 /// CPU time that `server` spends while `work` is done.

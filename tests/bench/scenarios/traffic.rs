@@ -28,17 +28,10 @@ pub(super) fn posts(pair: &Pair) -> io::Result<Vec<Row>> {
     let rounds = pair.rounds(|server| {
         let tokens = login::tokens(server.address, LANES)?;
         let form = format!("value={}", "p".repeat(VALUE));
-        let requests: Vec<_> = tokens
-            .iter()
-            .map(|it| http::post("/post", it, &form))
-            .collect();
+        let requests: Vec<_> = tokens.iter().map(|it| http::post("/post", it, &form)).collect();
         let mut lanes = Lanes::open(server.address, LANES)?;
         let mut run = |time: Duration| {
-            let mut posts = Posts {
-                requests: &requests,
-                end: Instant::now() + time,
-                count: 0,
-            };
+            let mut posts = Posts { requests: &requests, end: Instant::now() + time, count: 0 };
             lanes.run(&mut posts, time + Duration::from_secs(10))?;
             Ok(posts.count)
         };
@@ -76,13 +69,7 @@ impl Exchange for Posts<'_> {
 fn measured(server: &Server, work: impl FnOnce() -> io::Result<u64>) -> io::Result<Turn> {
     let start = Instant::now();
     let (cpu, units) = cpu_of(server, work)?;
-    Ok(Turn {
-        cpu,
-        units,
-        wall: start.elapsed(),
-        faults: Faults::default(),
-        latency: None,
-    })
+    Ok(Turn { cpu, units, wall: start.elapsed(), faults: Faults::default(), latency: None })
 }
 
 fn rows(rounds: &Rounds, what: &str, bound: f64) -> Vec<Row> {
@@ -90,11 +77,6 @@ fn rows(rounds: &Rounds, what: &str, bound: f64) -> Vec<Row> {
     let goal = Goal::RatioAtLeast(bound);
     vec![
         rounds.row(&per_cpu, "k", goal, Turn::k_per_cpu_second),
-        rounds.row(
-            &format!("{what} per second"),
-            "k",
-            Goal::None,
-            Turn::k_per_second,
-        ),
+        rounds.row(&format!("{what} per second"), "k", Goal::None, Turn::k_per_second),
     ]
 }
