@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const SLOTS: usize = 512;
+/// Entries that an empty slot keeps room for.
+const KEPT: usize = 8;
 
 /// Deadlines with a value each, kept in [`SLOTS`] buckets of one tick.
 ///
@@ -65,12 +67,29 @@ impl<T> Wheel<T> {
                     index += 1;
                 }
             }
-            if slot.is_empty() {
-                slot.shrink_to(16);
+            // What a crowd needed is not kept for the few.
+            if slot.is_empty() && slot.capacity() > KEPT {
+                *slot = Vec::new();
             }
         }
         self.next = reached + 1;
         due
+    }
+
+    /// How many entries there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Drops every entry that does not matter any more.
+    pub(crate) fn retain(&mut self, matters: impl Fn(&T) -> bool) {
+        for slot in &mut self.slots {
+            slot.retain(|(_, value)| matters(value));
+            if slot.len() < slot.capacity() / 2 {
+                slot.shrink_to(KEPT.min(slot.len()));
+            }
+        }
+        self.len = self.slots.iter().map(Vec::len).sum();
     }
 
     /// How long after `now` the next entry is due; `None` while the wheel is empty.
@@ -142,6 +161,18 @@ mod tests {
         assert!(wheel.expired(start + Duration::from_secs(1)).is_empty());
         wheel.add(start, 'c');
         assert_eq!(wheel.expired(start + Duration::from_millis(1010)), ['c']);
+    }
+
+    #[test]
+    fn what_does_not_matter_any_more_is_not_handed_out() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start, TICK);
+        for number in 0..10 {
+            wheel.add(start + TICK * number, number);
+        }
+        wheel.retain(|number| number % 2 == 0);
+        assert_eq!(wheel.len(), 5);
+        assert_eq!(wheel.expired(start + TICK * 10), [0, 2, 4, 6, 8]);
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl Fields {
         });
         let is = |name: &str| media_type.eq_ignore_ascii_case(name);
         if is("multipart/form-data") {
-            return Self::multipart(parts, bytes).await;
+            // Boxed: its state is large, and every other body would carry it along.
+            return Box::pin(Self::multipart(parts, bytes)).await;
         }
         if is("application/json") {
             let fields = serde_json::from_slice(&bytes)

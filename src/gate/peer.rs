@@ -11,8 +11,8 @@ use super::{Failure, Gate};
 use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection};
 use crate::code::{Close, Problem};
 use crate::dialect::plain;
-use crate::identity::Claims;
-use crate::presence::{Leave, Visitor};
+use crate::identity::ClientId;
+use crate::presence::Leave;
 use crate::transport::ConnectionId;
 use crate::worker::{Ending, Peer, Reaction, Said};
 
@@ -21,8 +21,9 @@ pub(super) struct ChannelPeer {
     gate: Arc<Gate>,
     channel: ChannelName,
     policy: Arc<Policy>,
-    visitor: Visitor,
-    claims: Option<Arc<Claims>>,
+    client: ClientId,
+    ip: Arc<str>,
+    may_write: bool,
     connection: ConnectionId,
     /// How the client leaves where it does not close the connection itself; none for one that was
     /// never there.
@@ -40,8 +41,12 @@ impl ChannelPeer {
             gate: Arc::clone(gate),
             channel: wanted.channel.clone(),
             policy: Arc::clone(&wanted.policy),
-            visitor: wanted.visitor.clone(),
-            claims: wanted.claims.clone(),
+            client: wanted.visitor.client.clone(),
+            ip: Arc::clone(&wanted.visitor.shown_ip),
+            may_write: wanted
+                .claims
+                .as_ref()
+                .is_none_or(|claims| claims.may_write(&wanted.channel)),
             connection,
             leave,
         }
@@ -54,7 +59,7 @@ impl ChannelPeer {
             Ok(Accepted::Echo) => return Ok(Reaction::Echo),
             Ok(Accepted::Publish { content, to, key }) => (content, to, key),
         };
-        if self.claims.as_ref().is_some_and(|claims| !claims.may_write(&self.channel)) {
+        if !self.may_write {
             let detail = "the token does not allow to publish on this channel";
             return Err(Failure::new(Problem::Forbidden, detail));
         }
@@ -69,8 +74,8 @@ impl ChannelPeer {
         Post {
             channel: self.channel.clone(),
             policy: Arc::clone(&self.policy),
-            sender: Some(self.visitor.client.clone()),
-            ip: Arc::clone(&self.visitor.shown_ip),
+            sender: Some(self.client.clone()),
+            ip: Arc::clone(&self.ip),
             content,
             to,
             key,
@@ -93,8 +98,7 @@ impl Peer for ChannelPeer {
             (Some(Leave::Dropped), Ending::Clean) => Leave::Clean,
             (Some(leave), _) => leave,
         };
-        let client = &self.visitor.client;
-        self.gate.presence.detach(client, self.connection, leave, Instant::now());
+        self.gate.presence.detach(&self.client, self.connection, leave, Instant::now());
     }
 }
 

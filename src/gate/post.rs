@@ -16,7 +16,7 @@ use super::problem::Answer;
 use super::publish::Post;
 use super::request::{Pairs, channel_of, remote_of};
 use super::{Failure, Gate};
-use crate::channel::{Accepted, Inbound, Rejection};
+use crate::channel::{Accepted, ChannelName, Inbound, Policy, Rejection};
 use crate::identity::ClientId;
 
 /// The verb.
@@ -38,12 +38,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     let Accepted::Publish { content, .. } = accepted else {
         return Err(Rejection::NotPostable.into());
     };
-    let sender = gate.sender(&parts, &caller, &policy)?;
-    if let (Caller::Client(_), Ok(visitor)) = (&caller, gate.visitor(&parts, &caller, &policy)) {
-        gate.presence.touch(&visitor, &channel, Instant::now())?;
-    } else if let Caller::ClientId(client) = &caller {
-        gate.presence.refresh(client, &channel, Instant::now());
-    }
+    let sender = gate.sender(&parts, &caller, &policy, &channel)?;
     let ip = gate.shown_ip(remote_of(&parts).address);
     let to = fields.text("to")?.filter(|to| !to.is_empty());
     let key = key_of(&parts, &fields)?;
@@ -102,19 +97,30 @@ impl Gate {
         self.identify(parts, query, None).err().unwrap_or(failure)
     }
 
-    /// In whose name a post is published.
+    /// In whose name a post is published; whoever that is, is there.
     fn sender(
         &self,
         parts: &Parts,
         caller: &Caller,
-        policy: &crate::channel::Policy,
+        policy: &Policy,
+        channel: &ChannelName,
     ) -> Result<Option<ClientId>, Failure> {
+        let now = Instant::now();
         match caller {
             Caller::Backend(named) => Ok(named.clone()),
-            Caller::ClientId(client) => Ok(Some(client.clone())),
-            Caller::Client(_) | Caller::Nobody => {
-                Ok(Some(self.visitor(parts, caller, policy)?.client))
+            Caller::ClientId(client) => {
+                self.presence.refresh(client, channel, now);
+                Ok(Some(client.clone()))
             }
+            Caller::Client(claims) if self.presence.refresh(&claims.client, channel, now) => {
+                Ok(Some(claims.client.clone()))
+            }
+            Caller::Client(_) => {
+                let visitor = self.visitor(parts, caller, policy)?;
+                self.presence.touch(&visitor, channel, now)?;
+                Ok(Some(visitor.client))
+            }
+            Caller::Nobody => Ok(Some(ClientId::random())),
         }
     }
 }

@@ -65,10 +65,14 @@ impl Gate {
                 Begin::Wait(_) => break None,
             }
         };
-        let reserve = tokio::time::timeout(PATIENCE, self.hub.workers().reserve()).await;
-        let reservation = reserve.map_err(|_| {
-            Failure::new(Problem::OverCapacity, "the queue of the workers stayed full for a second")
-        })?;
+        let workers = self.hub.workers();
+        let reservation = match workers.try_reserve() {
+            Some(reservation) => reservation,
+            None => tokio::time::timeout(PATIENCE, workers.reserve()).await.map_err(|_| {
+                let detail = "the queue of the workers stayed full for a second";
+                Failure::new(Problem::OverCapacity, detail)
+            })?,
+        };
         let (receipt, answer) = self.deliver(post, reservation)?;
         if let Some(ticket) = ticket {
             ticket.finish(receipt);

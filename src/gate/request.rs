@@ -88,6 +88,9 @@ pub(super) fn parse_since(name: &str, text: &str) -> Result<Since, Failure> {
 }
 
 fn decode(text: &[u8]) -> Option<String> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return String::from_utf8(text.to_vec()).ok();
+    }
     let spaced: Vec<u8> =
         text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)

@@ -1,6 +1,7 @@
 //! One client: its connections, its memberships and its inbox.
 
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ use crate::identity::ClientId;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: ClientId,
+    /// What `ended` says, for the timer, which must not wait for the lock.
+    pub(super) gone: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -64,7 +67,7 @@ impl Client {
             inbox: None,
             planned: None,
         };
-        Self { id: visitor.client.clone(), state: Mutex::new(state) }
+        Self { id: visitor.client.clone(), gone: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

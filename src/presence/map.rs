@@ -1,6 +1,7 @@
 //! The map of clients, sharded by client id, and its one timer.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Timer {
     wheel: Wheel<Due>,
     /// When whoever runs the timer will look again.
     wakes_at: Option<Instant>,
+    /// How many entries may speak of clients that have ended.
+    stale: usize,
 }
 
 /// What the timer looks after.
@@ -56,7 +59,7 @@ enum Due {
 impl Presence {
     /// Nobody is present yet. Changes of lists are told to `tell`.
     pub fn new(rules: Rules, tell: Arc<dyn Tell>, now: Instant) -> Self {
-        let timer = Timer { wheel: Wheel::new(now, TICK), wakes_at: None };
+        let timer = Timer { wheel: Wheel::new(now, TICK), wakes_at: None, stale: 0 };
         Self {
             clients: DashMap::new(),
             channels: DashMap::new(),
@@ -322,6 +325,7 @@ impl Presence {
     /// Ends a client: every membership, its inbox, its place in the map.
     pub(super) fn end(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
         state.ended = true;
+        client.gone.store(true, Ordering::Release);
         state.inbox = None;
         for held in std::mem::take(&mut state.connections) {
             if let Some(membership) = state.membership(&held.seat.channel) {
@@ -334,6 +338,9 @@ impl Presence {
             self.leave(client, state, &channel, now);
         }
         self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
+        if state.planned.is_some() {
+            self.forget_stale();
+        }
         if self.clients.is_empty() {
             // The memory of a crowd goes with it.
             self.clients.shrink_to_fit();
@@ -352,6 +359,20 @@ impl Presence {
     fn plan_flush(&self, members: Arc<Members>, at: Option<Instant>) {
         if let Some(at) = at {
             self.add(at, Due::Flush(members));
+        }
+    }
+
+    /// The timer would hold clients that have ended until their time would have come: once they are
+    /// the greater part of it, they are let go.
+    fn forget_stale(&self) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        timer.stale += 1;
+        if timer.stale > 64 && timer.stale > timer.wheel.len() / 2 {
+            timer.stale = 0;
+            timer.wheel.retain(|due| match due {
+                Due::Client(client) => !client.gone.load(Ordering::Acquire),
+                Due::Flush(_) => true,
+            });
         }
     }
 

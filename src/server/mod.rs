@@ -9,6 +9,7 @@ mod cors;
 mod io;
 mod limits;
 mod listen;
+mod memory;
 mod tls;
 mod trace;
 mod upkeep;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::memory::Memory;
 use crate::gate::Gate;
 use crate::store::DataDir;
 
@@ -22,7 +23,9 @@ pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHan
 }
 
 async fn run(gate: Arc<Gate>, directory: Option<DataDir>) {
+    let mut memory = Memory::default();
     loop {
+        memory.look(gate.hub.workers().connections() + gate.presence.len());
         let time = gate.clock.now();
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());

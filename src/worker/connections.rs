@@ -35,7 +35,8 @@ pub(super) struct Connections {
     pub(super) index: usize,
     pub(super) handle: WorkerHandle,
     pub(super) limits: Limits,
-    pub(super) slab: Slab<Connection>,
+    /// Boxed: a crowd grows and shrinks the slab without moving its connections.
+    pub(super) slab: Slab<Box<Connection>>,
     pub(super) keys: HashMap<ConnectionId, usize>,
     pub(super) groups: Groups,
     pub(super) wheel: Wheel<ConnectionId>,
@@ -109,7 +110,7 @@ impl Connections {
             // A poll is ended by whoever waits for it, long before this.
             Transport::Poll => Duration::from_hours(1),
         };
-        entry.insert(Connection {
+        entry.insert(Box::new(Connection {
             id,
             sink: attach.sink,
             encoding: attach.encoding,
@@ -126,7 +127,7 @@ impl Connections {
             beat: Beat::Due(now + beat),
             expires: attach.expires,
             scheduled: now + Duration::from_hours(24),
-        });
+        }));
         self.keys.insert(id, key);
         self.handle.set_connections(self.slab.len());
         if !attach.first.is_empty() {

@@ -12,7 +12,7 @@
 //! Without names all scenarios run (`scenarios` lists them). `--self-check` measures the floor
 //! against the floor: ratios near 1.00 say that the measuring is sound. On a machine that is not quiet
 //! more rounds help (`--rounds 7`). The gateway is the binary
-//! that Cargo built beside us, or the one that `PUSHGATE_BIN` names.
+//! that Cargo built beside us, or the one that `BENCH_GATEWAY` names.
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,

@@ -31,9 +31,9 @@ pub(crate) fn start() -> io::Result<Server> {
 }
 
 fn binary() -> io::Result<PathBuf> {
-    let named = std::env::var_os("PUSHGATE_BIN").map(PathBuf::from);
+    let named = std::env::var_os("BENCH_GATEWAY").map(PathBuf::from);
     let built = option_env!("CARGO_BIN_EXE_pushgate").map(PathBuf::from);
-    named.or(built).ok_or_else(|| io::Error::other("no gateway: set PUSHGATE_BIN to its binary"))
+    named.or(built).ok_or_else(|| io::Error::other("no gateway: set BENCH_GATEWAY to its binary"))
 }
 
 fn fresh_directory() -> io::Result<PathBuf> {
