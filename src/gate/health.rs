@@ -34,7 +34,7 @@ pub(super) async fn problems() -> Response {
     let mut text = String::from("Problems: the code, its HTTP status, what it means.\n\n");
     for problem in Problem::ALL {
         let (status, code, title) = problem.wire();
-        text.push_str(&format!("{code:24} {status}  {title}\n"));
+        text += &format!("{code:24} {status}  {title}\n");
     }
     text.push_str("\nClose codes of WebSockets and streams.\n\n");
     let closes = [
@@ -50,7 +50,7 @@ pub(super) async fn problems() -> Response {
         Close::RateLimited,
     ];
     for (code, reason) in closes.map(Close::wire) {
-        text.push_str(&format!("{code}  {reason}\n"));
+        text += &format!("{code}  {reason}\n");
     }
     plain_text(text)
 }

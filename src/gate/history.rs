@@ -60,14 +60,13 @@ fn forward(channel: &Channel, name: &ChannelName, since: Option<Since>, limit: u
 }
 
 fn render(page: &Page, kind: Kind) -> String {
-    let objects: Vec<_> = page
-        .messages
-        .iter()
-        .map(|publication| match kind.carries_id() {
-            true => publication.plain.clone(),
-            false => plain::kept(publication),
-        })
-        .collect();
+    let objects: Vec<_> =
+        page.messages
+            .iter()
+            .map(|publication| {
+                if kind.carries_id() { publication.plain.clone() } else { plain::kept(publication) }
+            })
+            .collect();
     let texts = objects.iter().map(|object| std::str::from_utf8(object).unwrap_or("null"));
     let messages = plain::array(texts);
     let gap = page.gap.as_ref().map_or(String::new(), |gap| format!(r#","gap":{gap}"#));

@@ -78,7 +78,7 @@ pub(super) struct Ticket {
 
 impl Idempotency {
     /// Looks `key` up in the scope of a client on a channel; `body` is what it is used for.
-    pub(super) fn begin(&self, scope: Scope, key: &str, body: &[&str], now: Instant) -> Begin {
+    pub(super) fn begin(&self, scope: &Scope, key: &str, body: &[&str], now: Instant) -> Begin {
         let body = digest(body);
         loop {
             let keys = Arc::clone(self.scopes.entry(scope.clone()).or_default().value());
@@ -190,23 +190,23 @@ mod tests {
     }
 
     fn first(keys: &Idempotency, key: &str, now: Instant) -> Ticket {
-        match keys.begin(scope(), key, &["a"], now) {
-            Begin::First(ticket) => ticket,
-            other => panic!("{other:?}"),
-        }
+        let Begin::First(ticket) = keys.begin(&scope(), key, &["a"], now) else {
+            panic!("{key} is in use")
+        };
+        ticket
     }
 
     #[test]
     fn a_retry_gets_the_first_receipt_and_another_body_is_refused() {
         let (keys, now) = (Idempotency::default(), Instant::now());
         let ticket = first(&keys, "k", now);
-        assert!(matches!(keys.begin(scope(), "k", &["a"], now), Begin::Wait(_)));
+        assert!(matches!(keys.begin(&scope(), "k", &["a"], now), Begin::Wait(_)));
         ticket.finish(receipt());
-        let retry = keys.begin(scope(), "k", &["a"], now);
+        let retry = keys.begin(&scope(), "k", &["a"], now);
         assert!(matches!(retry, Begin::Repeated(same) if same == receipt()));
-        assert!(matches!(keys.begin(scope(), "k", &["b"], now), Begin::Reused));
+        assert!(matches!(keys.begin(&scope(), "k", &["b"], now), Begin::Reused));
         let other = (None, ChannelName::root());
-        assert!(matches!(keys.begin(other, "k", &["b"], now), Begin::First(_)));
+        assert!(matches!(keys.begin(&other, "k", &["b"], now), Begin::First(_)));
     }
 
     #[test]

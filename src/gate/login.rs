@@ -74,7 +74,7 @@ fn answer(gate: &Gate, parts: &Parts, minted: &Minted, wants_users: bool) -> Res
             text.push_str(r#","users":"#);
             text.push_str(&list.entries);
             if list.partial {
-                text.push_str(&format!(r#","count":{},"partial":true"#, list.count));
+                text += &format!(r#","count":{},"partial":true"#, list.count);
             }
         }
         text.push('}');
@@ -120,7 +120,7 @@ impl Gate {
                 Problem::TokenRequired,
                 "a client id cannot be chosen, only kept: send its token",
             )),
-            caller => Ok(caller),
+            caller @ (Caller::Client(_) | Caller::Backend(_) | Caller::Nobody) => Ok(caller),
         }
     }
 

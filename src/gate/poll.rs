@@ -159,13 +159,12 @@ impl Polling {
     async fn wait(&self, gate: &Gate, position: Position, version: (u64, u32)) -> Vec<u8> {
         let worker = gate.hub.workers().of(self.connection).clone();
         let inlet = Inlet::new(Arc::clone(&self.outlet), worker, self.connection);
-        let frames = match tokio::time::timeout(self.wait, inlet.ended()).await {
-            Ok(frames) => frames,
-            Err(_) => {
-                // What the worker was told before is still delivered.
-                inlet.finish();
-                tokio::time::timeout(END, inlet.ended()).await.unwrap_or_default()
-            }
+        let frames = if let Ok(frames) = tokio::time::timeout(self.wait, inlet.ended()).await {
+            frames
+        } else {
+            // What the worker was told before is still delivered.
+            inlet.finish();
+            tokio::time::timeout(END, inlet.ended()).await.unwrap_or_default()
         };
         let (mut position, mut version) = (position, version);
         for (mark, _) in &frames {

@@ -30,10 +30,8 @@ pub(super) type Answer = Result<Response, Failure>;
 impl Failure {
     /// `problem`, explained by `detail`.
     pub fn new(problem: Problem, detail: impl Into<String>) -> Self {
-        let retry_after = match problem {
-            Problem::OverCapacity | Problem::Draining | Problem::RateLimited => Some(jittered()),
-            _ => None,
-        };
+        let passes = matches!(problem.status(), 429 | 503);
+        let retry_after = passes.then(jittered);
         let allow = (problem == Problem::NotPostable).then_some("GET");
         Self { problem, detail: detail.into(), retry_after, allow }
     }

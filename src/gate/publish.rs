@@ -115,7 +115,7 @@ impl Gate {
         }
         let scope = (post.sender.clone(), post.channel.clone());
         let body = [post.content.as_str(), post.to.as_deref().unwrap_or_default()];
-        Ok(self.idempotency.begin(scope, key, &body, Instant::now()))
+        Ok(self.idempotency.begin(&scope, key, &body, Instant::now()))
     }
 
     /// Gives the post its place, or hands it to the one client that it is for.

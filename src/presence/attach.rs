@@ -37,11 +37,10 @@ impl Presence {
             if !state.anonymous && state.membership(&ChannelName::root()).is_none() {
                 self.join(client, state, &ChannelName::root(), now);
             }
-            if state.membership(&seat.channel).is_none() {
-                self.join(client, state, &seat.channel, now);
-            }
-            let joined = state.membership(&seat.channel).map(|joined| Arc::clone(&joined.members));
-            let members = joined.expect("the channel was joined just above");
+            let members = match state.membership(&seat.channel) {
+                Some(membership) => Arc::clone(&membership.members),
+                None => self.join(client, state, &seat.channel, now),
+            };
             Ok(take_seat(client, state, (visitor, seat), &members, |opening| {
                 open(Opening { superseded, ..opening })
             }))

@@ -250,7 +250,7 @@ impl Presence {
         state: &mut State,
         channel: &ChannelName,
         now: Instant,
-    ) {
+    ) -> Arc<Members> {
         loop {
             let (members, is_new) = match state.membership(channel) {
                 Some(membership) => (Arc::clone(&membership.members), false),
@@ -264,8 +264,8 @@ impl Presence {
                         state.memberships.reserve_exact(1);
                         state.memberships.push(membership);
                     }
-                    self.plan_flush(members, flush);
-                    return;
+                    self.plan_flush(Arc::clone(&members), flush);
+                    return members;
                 }
             }
         }

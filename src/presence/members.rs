@@ -31,6 +31,7 @@ pub(super) struct Members {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change independently")]
 pub(super) struct State {
     /// The rendered entry of everyone present, in the order of client ids.
     present: BTreeMap<ClientId, Arc<str>>,
@@ -338,5 +339,147 @@ impl State {
             let left = plain::array(left.iter().map(String::as_str));
             plain::users_diff(&joined, &left, self.present.len(), self.version)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps what is told to the mode that it listens as.
+    #[derive(Debug)]
+    struct Ear(UsersMode, Mutex<Vec<String>>);
+
+    impl Ear {
+        fn heard(&self) -> Vec<String> {
+            std::mem::take(&mut self.1.lock().unwrap())
+        }
+    }
+
+    impl Tell for Ear {
+        fn tell(&self, _: &ChannelName, told: &Arc<UsersTold>) {
+            let message = told.to(self.0).map(|json| String::from_utf8_lossy(json).into_owned());
+            self.1.lock().unwrap().extend(message);
+        }
+    }
+
+    fn setting(mode: UsersMode) -> (Members, Ear) {
+        let rules = Rules {
+            timeout: Duration::from_mins(10),
+            linger: Duration::from_secs(5),
+            coalesce: Duration::from_millis(100),
+            max_list: 10,
+            max_diff: 20,
+            connections_per_client: 16,
+            clients: 1000,
+        };
+        let members = Members::new(ChannelName::root(), rules);
+        members.lock().attend(mode);
+        (members, Ear(mode, Mutex::default()))
+    }
+
+    fn id(number: usize) -> ClientId {
+        ClientId::parse(&format!("c{number:02}")).unwrap()
+    }
+
+    fn join(members: &Members, ear: &Ear, number: usize, now: Instant) -> Option<Instant> {
+        let entry = Arc::from(format!("{number}"));
+        members.join(&id(number), &entry, ear, now).unwrap()
+    }
+
+    #[test]
+    fn the_first_change_goes_out_at_once_and_further_ones_together() {
+        let (members, ear) = setting(UsersMode::Diff);
+        let now = Instant::now();
+        assert_eq!(join(&members, &ear, 1, now), None);
+        assert_eq!(ear.heard(), [r#"{"joined":[1],"left":[],"count":1,"version":1}"#]);
+        let soon = now + Duration::from_millis(10);
+        let flush = join(&members, &ear, 2, soon);
+        assert_eq!(flush, Some(now + Duration::from_millis(100)));
+        assert_eq!(join(&members, &ear, 3, soon), None);
+        assert_eq!(members.leave(&id(1), &ear, soon), None);
+        assert!(ear.heard().is_empty());
+        assert_eq!(members.flush(&ear, flush.unwrap()), None);
+        assert_eq!(ear.heard(), [r#"{"joined":[2,3],"left":["c01"],"count":2,"version":2}"#]);
+    }
+
+    #[test]
+    fn changes_that_cancel_out_are_not_told_unless_somebody_saw_them() {
+        let (members, ear) = setting(UsersMode::Diff);
+        let now = Instant::now();
+        join(&members, &ear, 1, now);
+        ear.heard();
+        let flush = join(&members, &ear, 2, now).unwrap();
+        members.leave(&id(2), &ear, now);
+        members.flush(&ear, flush);
+        assert!(ear.heard().is_empty());
+        let later = flush + Duration::from_millis(1);
+        join(&members, &ear, 3, later);
+        join(&members, &ear, 2, later);
+        members.first(&mut members.lock(), None);
+        let flush = members.leave(&id(2), &ear, later);
+        assert_eq!(flush, None);
+        ear.heard();
+        members.flush(&ear, later + Duration::from_millis(100));
+        assert_eq!(ear.heard(), [r#"{"joined":[],"left":["c02"],"count":2,"version":3}"#]);
+    }
+
+    #[test]
+    fn lists_become_differences_and_then_counts_and_come_back_below_nine_tenths() {
+        let (members, ear) = setting(UsersMode::List);
+        let mut now = Instant::now();
+        let mut step = |act: &dyn Fn(Instant)| {
+            now += Duration::from_secs(2);
+            act(now);
+            ear.heard().pop().unwrap_or_default()
+        };
+        for number in 1..=10 {
+            let told = step(&|now| drop(join(&members, &ear, number, now)));
+            assert!(told.starts_with(r#"{"users":["#), "{told}");
+        }
+        for number in 11..=20 {
+            let told = step(&|now| drop(join(&members, &ear, number, now)));
+            assert!(told.starts_with(r#"{"joined":["#), "{told}");
+        }
+        assert_eq!(step(&|now| drop(join(&members, &ear, 21, now))), r#"{"count":21}"#);
+        for number in (19..=21).rev() {
+            let told = step(&|now| drop(members.leave(&id(number), &ear, now)));
+            assert!(told.starts_with(r#"{"count":"#), "{told}");
+        }
+        let told = step(&|now| drop(members.leave(&id(18), &ear, now)));
+        assert!(told.starts_with(r#"{"users":["#) && told.contains(r#""partial":true"#), "{told}");
+        for number in (9..=17).rev() {
+            let told = step(&|now| drop(members.leave(&id(number), &ear, now)));
+            let expected = if number == 9 { r#"{"users":["# } else { r#"{"joined":[]"# };
+            assert!(told.starts_with(expected), "{number}: {told}");
+        }
+    }
+
+    #[test]
+    fn counts_are_told_once_a_second_at_most() {
+        let (members, ear) = setting(UsersMode::Diff);
+        let now = Instant::now();
+        for number in 1..=30 {
+            join(&members, &ear, number, now);
+        }
+        let flushed = now + Duration::from_millis(100);
+        members.flush(&ear, flushed);
+        assert_eq!(ear.heard().pop().unwrap(), r#"{"count":30}"#);
+        let next = join(&members, &ear, 31, flushed + Duration::from_millis(500));
+        assert_eq!(next, Some(flushed + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_partial_list_holds_the_newcomer_and_pages_bring_the_rest() {
+        let (members, ear) = setting(UsersMode::None);
+        for number in 1..=15 {
+            join(&members, &ear, number, Instant::now());
+        }
+        let first = members.first(&mut members.lock(), Some(&id(15)));
+        assert_eq!((first.partial, first.count), (true, 15));
+        assert_eq!(first.entries, "[15,1,2,3,4,5,6,7,8,9,10]");
+        assert_eq!(members.page(None, 3).entries, "[1,2,3]");
+        assert_eq!(members.page(Some(&id(13)), 100).entries, "[14,15]");
+        assert_eq!(members.page(Some(&id(15)), 100).entries, "[]");
     }
 }

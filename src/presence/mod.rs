@@ -10,6 +10,11 @@
 //!
 //! Locks are taken in this order, and each for a few steps only: client, members, channel, queue.
 
+#![allow(
+    clippy::significant_drop_tightening,
+    reason = "the locks of client and list are held to the end of a step on purpose"
+)]
+
 mod attach;
 mod client;
 mod direct;

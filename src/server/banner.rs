@@ -14,13 +14,13 @@ pub fn banner(address: SocketAddr, tls: bool) -> String {
         let place = SocketAddr::new(*ip, port);
         let lead =
             if index == 0 { "pushgate is listening on" } else { "                     and on" };
-        text.push_str(&format!("{lead} {scheme}://{place}\n"));
+        text += &format!("{lead} {scheme}://{place}\n");
     }
     let first = addresses.first().copied().unwrap_or_else(|| address.ip());
     let base = format!("{scheme}://{}", SocketAddr::new(first, port));
     text.push_str("\nTry, in another terminal:\n\n");
     for line in tries(&base).lines() {
-        text.push_str(&format!("  {line}\n"));
+        text += &format!("  {line}\n");
     }
     text.push('\n');
     text

@@ -247,8 +247,8 @@ fn judge_early(bytes: &[u8], room: usize) -> Result<(), Close> {
         return Err(Close::ProtocolError);
     }
     let announced = match (long, rest) {
-        (126, [a, b, ..]) => u64::from(u16::from_be_bytes([*a, *b])),
-        (127, [a, b, c, d, e, f, g, h, ..]) => u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+        (126, rest) if let Some(two) = rest.first_chunk() => u64::from(u16::from_be_bytes(*two)),
+        (127, rest) if let Some(eight) = rest.first_chunk() => u64::from_be_bytes(*eight),
         (126.., _) => return Ok(()),
         (short, _) => u64::from(short),
     };

@@ -81,7 +81,12 @@ impl Connections {
     pub(super) fn on_order(&mut self, registry: &Registry, order: Order, now: Instant) {
         match order {
             Order::Attach(attach) => self.attach(*attach, now),
-            Order::Socket(id, socket, read) => self.hand_over(registry, id, socket, &read, now),
+            Order::Socket(id, socket, read) => {
+                if let Some(key) = self.hand_over(registry, id, socket, now) {
+                    self.on_bytes(key, &read, now);
+                    self.replay(key, now);
+                }
+            }
             Order::Deliver(channel, item) => self.deliver(channel, item),
             Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
@@ -132,7 +137,7 @@ impl Connections {
         self.handle.set_connections(self.slab.len());
         if !attach.first.is_empty() {
             let joined = Joined::of_messages(attach.first.iter(), attach.encoding.transport);
-            self.send_first(key, Arc::new(joined), now);
+            self.send_first(key, &Arc::new(joined), now);
         }
         self.replay(key, now);
         self.schedule(key, now);
@@ -142,47 +147,39 @@ impl Connections {
     }
 
     /// The first messages of a connection wait whatever their size: they are bounded by list and inbox.
-    fn send_first(&mut self, key: usize, joined: Arc<Joined>, now: Instant) {
+    fn send_first(&mut self, key: usize, joined: &Arc<Joined>, now: Instant) {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        if connection.send_always(&joined, now) == Sent::Broken {
+        if connection.send_always(joined, now) == Sent::Broken {
             self.drop_now(key, Ending::Dropped);
         } else {
             self.end_poll_if_told(key);
         }
     }
 
-    /// Gives an attached connection its socket, with what was read from it before.
+    /// Gives an attached connection its socket. Answers its key if it can be used.
     fn hand_over(
         &mut self,
         registry: &Registry,
         id: ConnectionId,
         mut socket: Socket,
-        read: &Bytes,
         now: Instant,
-    ) {
-        let Some(key) = self.keys.get(&id).copied() else {
-            return;
-        };
-        let Some(connection) = self.slab.get_mut(key) else {
-            return;
-        };
+    ) -> Option<usize> {
+        let key = self.keys.get(&id).copied()?;
+        let connection = self.slab.get_mut(key)?;
         if connection.source.delivery() == DeliveryPolicy::Latest {
             // Keeps the backlog of a slow reader here, where it can be replaced, and out of the kernel.
             let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(16 * 1024);
         }
-        if socket.register(registry, Token(key)).is_err() {
-            self.drop_now(key, Ending::Dropped);
-            return;
-        }
+        let registered = socket.register(registry, Token(key)).is_ok();
         connection.sink = Sink::Socket(socket);
-        if connection.flush() == Sent::Broken {
+        if !registered || connection.flush() == Sent::Broken {
             self.drop_now(key, Ending::Dropped);
-            return;
+            return None;
         }
-        self.on_bytes(key, read, now);
-        self.replay(key, now);
+        self.schedule(key, now);
+        Some(key)
     }
 
     fn deliver(&mut self, channel: ChannelKey, item: Item) {

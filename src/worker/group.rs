@@ -40,7 +40,7 @@ struct Batch {
 /// All groups of a worker; those with something to say take turns.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: Slab<Group>,
+    slab: Slab<Group>,
     keys: HashMap<ChannelKey, usize>,
     turns: VecDeque<usize>,
 }
@@ -60,12 +60,12 @@ impl Groups {
         delivery: DeliveryPolicy,
         connection: usize,
     ) -> (usize, usize) {
-        let groups = &mut self.groups;
+        let slab = &mut self.slab;
         let key = *self.keys.entry(channel).or_insert_with(|| {
             let (subscribers, pending) = (Vec::new(), VecDeque::new());
-            groups.insert(Group { channel, delivery, subscribers, pending, batch: None })
+            slab.insert(Group { channel, delivery, subscribers, pending, batch: None })
         });
-        let Some(group) = self.groups.get_mut(key) else {
+        let Some(group) = self.slab.get_mut(key) else {
             return (key, LEFT);
         };
         group.subscribers.push(connection);
@@ -74,7 +74,7 @@ impl Groups {
 
     /// Takes a connection out. Answers which connection has to be told that its place is now this one.
     pub(super) fn leave(&mut self, key: usize, place: usize) -> Option<usize> {
-        let group = self.groups.get_mut(key)?;
+        let group = self.slab.get_mut(key)?;
         if group.batch.is_some() {
             if let Some(subscriber) = group.subscribers.get_mut(place) {
                 *subscriber = LEFT;
@@ -94,7 +94,7 @@ impl Groups {
         let Some(key) = self.keys.get(&channel) else {
             return false;
         };
-        let Some(group) = self.groups.get_mut(*key) else {
+        let Some(group) = self.slab.get_mut(*key) else {
             return false;
         };
         if group.pending.is_empty() && group.batch.is_none() {
@@ -112,7 +112,7 @@ impl Groups {
     /// The next slice of the group whose turn it is, and how many publications left the queue with it.
     pub(super) fn next_slice(&mut self) -> Option<(Slice, usize)> {
         let key = *self.turns.front()?;
-        let group = self.groups.get_mut(key)?;
+        let group = self.slab.get_mut(key)?;
         let mut begun = 0;
         if group.batch.is_none() {
             let count = batch_len(group.pending.iter().cloned());
@@ -131,7 +131,7 @@ impl Groups {
 
     /// The messages of the batch under way in `encoding`; encoded by the first who asks.
     pub(super) fn joined(&mut self, key: usize, encoding: Encoding) -> Option<Arc<Joined>> {
-        let batch = self.groups.get_mut(key)?.batch.as_mut()?;
+        let batch = self.slab.get_mut(key)?.batch.as_mut()?;
         let joined = batch.joined.get_mut(encoding.index())?;
         if let Some(joined) = joined {
             return Some(Arc::clone(joined));
@@ -144,7 +144,7 @@ impl Groups {
     /// Ends the turn of `key` behind its slice. Answers who has to be told of a new place.
     pub(super) fn end_slice(&mut self, key: usize) -> Vec<(usize, usize)> {
         self.turns.pop_front();
-        let Some(group) = self.groups.get_mut(key) else {
+        let Some(group) = self.slab.get_mut(key) else {
             return Vec::new();
         };
         if group.batch.as_ref().is_some_and(|batch| batch.next < batch.end) {
@@ -168,8 +168,8 @@ impl Groups {
         let idle = |group: &Group| {
             group.subscribers.is_empty() && group.pending.is_empty() && group.batch.is_none()
         };
-        if self.groups.get(key).is_some_and(idle) {
-            let group = self.groups.remove(key);
+        if self.slab.get(key).is_some_and(idle) {
+            let group = self.slab.remove(key);
             self.keys.remove(&group.channel);
         }
     }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(groups.leave(0, 0), Some(12));
         assert_eq!(groups.leave(0, 1), None);
         assert_eq!(groups.leave(0, 0), None);
-        assert!(groups.groups.is_empty() && groups.keys.is_empty());
+        assert!(groups.slab.is_empty() && groups.keys.is_empty());
         assert!(!groups.add(CHANNEL, item()));
     }
 

@@ -48,9 +48,9 @@ impl Outlet {
         now: Instant,
     ) -> Result<(), Full> {
         let mut state = self.state();
-        state.outbox.add(joined, from, bound, now)?;
+        let added = state.outbox.add(joined, from, bound, now);
         wake(state);
-        Ok(())
+        added
     }
 
     /// Adds something that is told whatever waits.

@@ -34,7 +34,7 @@ impl Socket {
     }
 
     /// The TCP stream beneath.
-    pub const fn tcp(&self) -> &TcpStream {
+    pub(super) const fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(socket) => &socket.tcp,
@@ -49,18 +49,18 @@ impl Socket {
     }
 
     /// Asks to be told, once each time, when the stream can be read or takes more.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.tcp_mut().register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Stops being told.
-    pub fn deregister(&mut self, registry: &Registry) {
+    pub(super) fn deregister(&mut self, registry: &Registry) {
         // A stream that fails here is dropped next, which deregisters it as well.
         let _ = self.tcp_mut().deregister(registry);
     }
 
     /// Reads what is there; 0 is the end of the stream.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read(buffer),
             Self::Tls(socket) => socket.read(buffer),
@@ -68,7 +68,7 @@ impl Socket {
     }
 
     /// Writes what the stream takes.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.write(bytes),
             Self::Tls(socket) => socket.write(bytes),
@@ -76,7 +76,7 @@ impl Socket {
     }
 
     /// Writes what the stream takes of several buffers.
-    pub fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(super) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.write_vectored(slices),
             Self::Tls(socket) => match slices.first() {
@@ -87,7 +87,7 @@ impl Socket {
     }
 
     /// Passes on what TLS holds back; `Ok` when nothing is left.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Tls(socket) => socket.flush(),
@@ -95,7 +95,7 @@ impl Socket {
     }
 
     /// Sends FIN, after TLS's own goodbye; what the peer still sends can be read.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Self::Tls(socket) = self {
             socket.tls.send_close_notify();
             // The peer sees a FIN either way.
