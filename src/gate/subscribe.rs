@@ -127,7 +127,14 @@ impl Gate {
                         Some(Leave::Dropped),
                     )),
                 };
-                worker.send(Order::Attach(Box::new(attach)));
+                let is_awaited = matches!(attach.sink, Sink::Awaited);
+                let order = Order::Attach(Box::new(attach));
+                // Until the socket comes there is nothing to do for it.
+                if is_awaited {
+                    worker.leave(order);
+                } else {
+                    worker.send(order);
+                }
                 Some(start)
             })
         })?;

@@ -72,6 +72,16 @@ impl Front {
     }
 }
 
+/// Sets what every connection inherits from the listener: Linux copies these at `accept`.
+///
+/// A peer that is silently gone is found even where only we speak, and nothing waits for more to
+/// say. Best effort: without them the kernel's own patience holds.
+pub(super) fn prepare(listener: &TcpListener, heartbeat: Duration) {
+    let socket = SockRef::from(listener);
+    let _ = socket.set_tcp_user_timeout(Some(heartbeat));
+    let _ = socket.set_tcp_nodelay(true);
+}
+
 /// Accepts until it is aborted.
 pub(super) async fn accept(
     front: Arc<Front>,
@@ -99,15 +109,9 @@ pub(super) async fn accept(
     }
 }
 
-/// Prepares the socket, and agrees on TLS where that is wanted. `None` if nothing comes.
+/// Waits for the first byte, and agrees on TLS where that is wanted. `None` if nothing comes.
 async fn begin(front: &Front, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Stream> {
-    let config = &front.gate.config;
-    let heartbeat = config.heartbeat.interval + config.heartbeat.timeout;
-    // A peer that is silently gone is found even where only we speak. Best effort: without it the
-    // kernel's own patience holds.
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(heartbeat));
-    let _ = stream.set_nodelay(true);
-    let first = tokio::time::timeout(config.limits.header_seconds, async {
+    let first = tokio::time::timeout(front.gate.config.limits.header_seconds, async {
         stream.readable().await.ok()?;
         match acceptor {
             None => Some(Stream::Plain(stream)),

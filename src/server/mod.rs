@@ -103,6 +103,7 @@ impl Server {
         let listener = TcpListener::bind(address);
         let listener = listener.await.map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+        listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
         let upkeep_dir = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);

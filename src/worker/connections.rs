@@ -400,16 +400,13 @@ impl Connections {
     }
 
     /// Frees what ended in this turn: keys stay unused until no event of the turn can name them.
-    pub(super) fn end_dropped(&mut self, registry: &Registry) {
+    pub(super) fn end_dropped(&mut self) {
         if self.dropped.is_empty() {
             return;
         }
         for key in std::mem::take(&mut self.dropped) {
-            if let Some(connection) = self.slab.try_remove(key)
-                && let Sink::Socket(mut socket) = connection.sink
-            {
-                socket.deregister(registry);
-            }
+            // Closing a socket takes it out of the poll as well.
+            self.slab.try_remove(key);
         }
         if self.slab.is_empty() {
             // The memory of a crowd goes with it.

@@ -217,7 +217,12 @@ impl Connections {
             return;
         };
         let echo = Arc::new(Joined::of_frame(|out| ws::close_echo(out, code)));
-        if connection.send_always(&echo, now) == Sent::Broken {
+        let sent = connection.send_always(&echo, now);
+        if sent == Sent::Broken || connection.outbox.is_none() {
+            // The peer says nothing more, so the end of the stream can follow the echo at once.
+            if let Sink::Socket(socket) = &mut connection.sink {
+                socket.goodbye();
+            }
             self.drop_now(key, ending);
         } else {
             self.start_farewell(key, ending, true, now);

@@ -28,13 +28,20 @@ pub struct WorkerHandle {
 /// connection is attached, closed or gone once, and a direct message has a place reserved too.
 #[derive(Debug)]
 struct Shared {
-    orders: Mutex<Vec<Order>>,
+    orders: Mutex<Orders>,
     /// Places that are reserved or taken by publications.
     reserved: AtomicUsize,
     places: usize,
     room: Notify,
     waker: Waker,
     connections: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    waiting: Vec<Order>,
+    /// The worker was woken since it last took what waits.
+    rung: bool,
 }
 
 /// A place in the queues of all workers, for one publication. Given back by the workers that got
@@ -61,7 +68,7 @@ impl Workers {
             let poll = mio::Poll::new()?;
             let waker = Waker::new(poll.registry(), run::WAKER)?;
             let shared = Arc::new(Shared {
-                orders: Mutex::new(Vec::new()),
+                orders: Mutex::default(),
                 reserved: AtomicUsize::new(0),
                 places: limits.queue,
                 room: Notify::new(),
@@ -175,19 +182,27 @@ impl WorkerHandle {
     /// Hands `order` to the worker. Never waits: the queue's lock is held for a push only.
     pub fn send(&self, order: Order) {
         let mut orders = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = orders.is_empty();
-        orders.push(order);
+        orders.waiting.push(order);
+        let rung = std::mem::replace(&mut orders.rung, true);
         drop(orders);
-        if first {
+        if !rung {
             // Fails only when the poll is gone, and with it the worker.
             let _ = self.shared.waker.wake();
         }
     }
 
+    /// Leaves `order` for the next time that the worker is awake: something that only matters once
+    /// another order follows it.
+    pub fn leave(&self, order: Order) {
+        let mut orders = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.waiting.push(order);
+    }
+
     /// Swaps all waiting orders for the empty vector given.
     pub(super) fn take(&self, orders: &mut Vec<Order>) {
         let mut waiting = self.shared.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut *waiting, orders);
+        waiting.rung = false;
+        std::mem::swap(&mut waiting.waiting, orders);
     }
 
     /// Gives `places` back that publications had taken.

@@ -49,7 +49,7 @@ impl Worker {
             }
             self.connections.on_time(now);
             self.connections.broadcast_slice(now);
-            self.connections.end_dropped(self.poll.registry());
+            self.connections.end_dropped();
         }
     }
 }

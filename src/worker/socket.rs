@@ -53,12 +53,6 @@ impl Socket {
         self.tcp_mut().register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Stops being told.
-    pub(super) fn deregister(&mut self, registry: &Registry) {
-        // A stream that fails here is dropped next, which deregisters it as well.
-        let _ = self.tcp_mut().deregister(registry);
-    }
-
     /// Reads what is there; 0 is the end of the stream.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -94,13 +88,17 @@ impl Socket {
         }
     }
 
-    /// Sends FIN, after TLS's own goodbye; what the peer still sends can be read.
-    pub(super) fn finish(&mut self) {
+    /// Says TLS's own goodbye, where there is TLS; the peer sees the end of the stream either way.
+    pub(super) fn goodbye(&mut self) {
         if let Self::Tls(socket) = self {
             socket.tls.send_close_notify();
-            // The peer sees a FIN either way.
             let _ = socket.flush();
         }
+    }
+
+    /// Sends FIN, after TLS's own goodbye; what the peer still sends can be read.
+    pub(super) fn finish(&mut self) {
+        self.goodbye();
         let _ = self.tcp().shutdown(std::net::Shutdown::Write);
     }
 }

@@ -1,0 +1,38 @@
+# build, test, lint, bench, clean. `make test` installs what the tests need, and says so.
+
+CARGO ?= cargo
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+export PUSHGATE_TEST_PYTHON ?= $(TARGET)/python/bin/python
+
+.PHONY: build test install lint bench clean
+
+build:
+	$(CARGO) build --release
+
+# Rust with rustfmt and clippy must be there. tests/install.sh brings the rest: curl, Python with
+# the package `websockets`, Node with the packages of tests/external/package.json.
+test: install lint
+	@# Some tests open thousands of sockets; a shell's soft limit is often 1024.
+	ulimit -n $$(ulimit -Hn) || true; $(CARGO) test
+
+install:
+	@sh tests/install.sh
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	@if command -v cargo-deny >/dev/null 2>&1; then \
+		echo "$(CARGO) deny check bans licenses sources"; \
+		$(CARGO) deny check bans licenses sources; \
+	else \
+		echo "cargo-deny is not installed: licences and sources are not checked"; \
+	fi
+
+# make bench BENCH="fanout1000 --quick"; see tests/bench/bench.rs.
+bench:
+	$(CARGO) bench --bench bench -- $(BENCH)
+
+clean:
+	$(CARGO) clean
+	rm -rf tests/external/node_modules
