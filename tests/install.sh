@@ -28,7 +28,7 @@ cargo clippy --version >/dev/null 2>&1 || fail "there is no clippy: rustup compo
 # System packages.
 packages=
 need() { packages="$packages $1"; }
-has cc || need gcc
+has cc || need "gcc libc6-dev"
 has curl || need curl
 if ! has python3; then
     need python3

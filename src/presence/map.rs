@@ -338,9 +338,7 @@ impl Presence {
             self.leave(client, state, &channel, now);
         }
         self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
-        if state.planned.is_some() {
-            self.forget_stale();
-        }
+        self.forget_stale();
         if self.clients.is_empty() {
             // The memory of a crowd goes with it.
             self.clients.shrink_to_fit();

@@ -10,20 +10,30 @@ const CALM: usize = 100;
 /// Watches how many connections and clients there are.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// How many there were when memory was last given back, and at the last look.
-    given_back_at: usize,
+    /// The least and the most since memory was last given back, and how many at the last look.
+    least: usize,
+    most: usize,
     seen: usize,
 }
 
 impl Memory {
-    /// Gives memory back if a crowd has come or gone since the last time, once it has settled.
+    /// Gives memory back if a crowd has come or gone since the last time, once that has settled.
     pub(super) fn look(&mut self, now: usize) {
-        let is_calm = self.seen.abs_diff(now) < CALM;
-        self.seen = now;
-        if is_calm && self.given_back_at.abs_diff(now) >= CROWD {
-            self.given_back_at = now;
+        if self.is_due(now) {
             give_back();
         }
+    }
+
+    fn is_due(&mut self, now: usize) -> bool {
+        let is_calm = self.seen.abs_diff(now) < CALM;
+        self.seen = now;
+        self.least = self.least.min(now);
+        self.most = self.most.max(now);
+        let is_due = is_calm && (self.most - now >= CROWD || now - self.least >= CROWD);
+        if is_due {
+            (self.least, self.most) = (now, now);
+        }
+        is_due
     }
 }
 
@@ -40,3 +50,23 @@ fn give_back() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const fn give_back() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_once_a_crowd_has_settled() {
+        let mut memory = Memory::default();
+        let looks = [0, 0, 5000, 9000, 9010, 9020, 3000, 0, 0, 0, 900, 900, 0, 0];
+        let due: Vec<_> = looks.into_iter().filter(|now| memory.is_due(*now)).collect();
+        assert_eq!(due, [9010, 0]);
+    }
+
+    #[test]
+    fn a_crowd_that_never_settled_is_noticed_when_it_has_left() {
+        let mut memory = Memory::default();
+        let due: Vec<_> = [0, 5000, 0, 0].into_iter().map(|now| memory.is_due(now)).collect();
+        assert_eq!(due, [false, false, false, true]);
+    }
+}

@@ -13,19 +13,20 @@ use crate::store::DataDir;
 /// How often what is too old is forgotten, and the time written down: as long as this a crash and
 /// a clock set back together could revive an expired token.
 const EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether a crowd has come or gone.
+const MEMORY: Duration = Duration::from_secs(1);
 
 /// Starts the tasks; they end when they are aborted.
 pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHandle<()>> {
     let presence = Arc::clone(&gate.presence);
     let timer = tokio::spawn(async move { presence.run_timer().await });
-    let upkeep = tokio::spawn(run(Arc::clone(gate), directory));
-    vec![timer, upkeep]
+    let forget = tokio::spawn(forget(Arc::clone(gate), directory));
+    let memory = tokio::spawn(watch_memory(Arc::clone(gate)));
+    vec![timer, forget, memory]
 }
 
-async fn run(gate: Arc<Gate>, directory: Option<DataDir>) {
-    let mut memory = Memory::default();
+async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
     loop {
-        memory.look(gate.hub.workers().connections() + gate.presence.len());
         let time = gate.clock.now();
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());
@@ -38,5 +39,13 @@ async fn run(gate: Arc<Gate>, directory: Option<DataDir>) {
             }
         }
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn watch_memory(gate: Arc<Gate>) {
+    let mut memory = Memory::default();
+    loop {
+        memory.look(gate.hub.workers().connections() + gate.presence.len());
+        tokio::time::sleep(MEMORY).await;
     }
 }

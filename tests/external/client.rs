@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::common::client::Block;
@@ -15,6 +16,9 @@ use crate::common::until;
 
 /// How long a process may say nothing: Python and Node start slowly on a machine that builds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lines that are kept until a test reads them. A client that cannot print would not read either.
+const KEPT: usize = 10_000;
 
 /// How what is printed is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +36,9 @@ pub struct Client {
     name: &'static str,
     form: Form,
     child: Child,
-    lines: tokio::io::Lines<BufReader<ChildStdout>>,
+    lines: mpsc::Receiver<String>,
     errors: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Client {
@@ -76,18 +80,20 @@ impl Client {
         let spawned = command.kill_on_drop(true).spawn();
         let mut child = spawned.unwrap_or_else(|error| panic!("{name} cannot be run: {error}"));
         let errors = Arc::new(Mutex::new(String::new()));
-        let reader = tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&errors)));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { name, form, child, lines, errors, reader }
+        let (sender, lines) = mpsc::channel(KEPT);
+        let readers = [
+            tokio::spawn(hand_on(child.stdout.take().unwrap(), sender)),
+            tokio::spawn(keep(child.stderr.take().unwrap(), Arc::clone(&errors))),
+        ];
+        Self { name, form, child, lines, errors, readers }
     }
 
     /// The next line, `None` at the end.
     pub async fn line(&mut self) -> Option<String> {
-        let read = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        let Ok(line) = read else {
+        let Ok(line) = tokio::time::timeout(PATIENCE, self.lines.recv()).await else {
             panic!("{}: nothing within {PATIENCE:?}\n{}", self.name, self.errors());
         };
-        line.unwrap()
+        line
     }
 
     /// The next line as JSON; empty ones, which are heartbeats, are passed over.
@@ -155,7 +161,9 @@ impl Client {
         let Ok(status) = ended else {
             panic!("{} does not end\n{}", self.name, self.errors());
         };
-        self.reader.await.unwrap();
+        for reader in self.readers {
+            reader.await.unwrap();
+        }
         (status.unwrap(), rest)
     }
 
@@ -216,6 +224,15 @@ fn folder() -> PathBuf {
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+}
+
+async fn hand_on(output: impl AsyncRead + Unpin, lines: mpsc::Sender<String>) {
+    let mut output = BufReader::new(output).lines();
+    while let Some(line) = output.next_line().await.expect("lines of UTF-8") {
+        if lines.send(line).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn keep(mut output: impl AsyncRead + Unpin, errors: Arc<Mutex<String>>) {

@@ -8,6 +8,8 @@ import { EventSource } from 'eventsource'
 const [url, count] = process.argv.slice(2)
 const tell = (it) => process.stdout.write(`${JSON.stringify(it)}\n`)
 
+// The package does not keep a process alive while it waits to reconnect.
+const alive = setInterval(() => {}, 1000)
 let left = Number(count)
 const source = new EventSource(url)
 source.addEventListener('open', () => tell({ open: true }))
@@ -15,5 +17,8 @@ source.addEventListener('error', ({ code, message }) => tell({ error: { code, me
 source.addEventListener('close', ({ data }) => tell({ close: JSON.parse(data) }))
 source.addEventListener('message', ({ lastEventId, data }) => {
   tell({ lastEventId, data })
-  if (JSON.parse(data).message && --left === 0) source.close()
+  if (JSON.parse(data).message && --left === 0) {
+    source.close()
+    clearInterval(alive)
+  }
 })
