@@ -9,8 +9,8 @@ export PUSHGATE_TEST_PYTHON ?= $(TARGET)/python/bin/python
 build:
 	$(CARGO) build --release
 
-# Rust with rustfmt and clippy must be there. tests/install.sh brings the rest: curl, Python with
-# the package `websockets`, Node with the packages of tests/external/package.json.
+# Rust with rustfmt and clippy must be there. tests/install.sh brings the rest: curl, openssl,
+# Python with the package `websockets`, Node with the packages of tests/external/package.json.
 test: install lint
 	@# Some tests open thousands of sockets; a shell's soft limit is often 1024.
 	ulimit -n $$(ulimit -Hn) || true; $(CARGO) test

@@ -77,6 +77,35 @@ async fn an_inbox_comes_after_the_users_list_and_before_what_is_live(transport: 
     assert_eq!(client.next_message().await, live);
 }
 
+/// A poll that is answered at once has a connection for a moment only: what is sent to it just then
+/// waits in the inbox instead.
+#[tokio::test]
+async fn direct_messages_to_polls_that_are_just_answered_are_not_lost() {
+    const MESSAGES: usize = 300;
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let sending = async {
+        for number in 0..MESSAGES {
+            node.direct(&alice, &bob.client_id, &number.to_string()).await;
+        }
+    };
+    let polling = async {
+        let mut got = Vec::new();
+        while got.len() < MESSAGES {
+            let target = format!("/poll?{}", bob.query("users=none&wait=0"));
+            let answer = Request::get(&target).send(&node).await.ok();
+            let messages = answer["messages"].as_array().unwrap().clone();
+            got.extend(messages.iter().map(|message| value_of(message).to_owned()));
+        }
+        got
+    };
+    let ((), mut got) = tokio::join!(sending, common::guarded("every message", polling));
+    got.sort_by_key(|text| text.parse::<usize>().unwrap());
+    let all: Vec<_> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    assert_eq!(got, all);
+    node.login().await;
+}
+
 async fn an_inbox_is_emptied_once(transport: Transport) {
     let node = TestNode::start().await;
     let (alice, bob) = (node.login().await, node.login().await);

@@ -231,3 +231,16 @@ async fn count(node: &TestNode, login: &Login, posts: u32) -> Vec<Value> {
     }
     answers
 }
+
+#[tokio::test]
+async fn a_position_of_before_the_restart_is_a_gap_also_on_a_channel_that_nobody_uses() {
+    let mut node = TestNode::start().await;
+    let alice = node.login().await;
+    let said = node.post_to("room", &alice, "before").await;
+    let since = said["message"]["id"].as_str().unwrap().to_owned();
+    node.restart().await;
+    let target = format!("/history/room?since={since}");
+    let history = Request::get(&target).bearer(&alice.token).send(&node).await.ok();
+    assert_eq!(history["gap"]["since"], since.as_str(), "{history}");
+    assert_eq!(history["messages"], json!([]));
+}

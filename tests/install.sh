@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests of clients that others wrote need, and says what it does:
 #
-#   curl, python3 and node with npm, by apt-get, where `command -v` does not find them,
+#   curl, openssl, python3 and node with npm, by apt-get, where `command -v` does not find them,
 #   the Python package `websockets`, in a virtual environment below the target directory,
 #   the npm packages of tests/external/package.json, in tests/external/node_modules.
 #
@@ -30,6 +30,7 @@ packages=
 need() { packages="$packages $1"; }
 has cc || need "gcc libc6-dev"
 has curl || need curl
+has openssl || need openssl
 if ! has python3; then
     need python3
     need python3-venv

@@ -1,4 +1,4 @@
-//! TLS by the gateway itself (`[tls]` in config.toml): curl, and WebSockets by rustls. The
+//! TLS by the gateway itself (`[tls]` in config.toml): curl, and `WebSockets` by rustls. The
 //! certificates are made by the `openssl` command for each test.
 
 #![allow(
@@ -222,18 +222,15 @@ async fn files_that_are_no_certificate_and_key_refuse_the_start_by_name() {
     let cut = file("cut.pem", &text[..text.len() / 2]);
     let hollow =
         file("hollow.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let missing = home.path().join("missing.pem");
     let mut wrong = Vec::new();
     for (cert, key, named) in [
         (&garbage, &good.key, &garbage),
         (&empty, &good.key, &empty),
         (&cut, &good.key, &cut),
         (&hollow, &good.key, &hollow),
-        (&missing, &good.key, &missing),
         (&good.key, &good.key, &good.key),
         (&good.cert, &garbage, &garbage),
         (&good.cert, &empty, &empty),
-        (&good.cert, &missing, &missing),
         (&good.cert, &good.cert, &good.cert),
         (&good.cert, &other.key, &other.key),
     ] {
@@ -244,6 +241,20 @@ async fn files_that_are_no_certificate_and_key_refuse_the_start_by_name() {
         }
     }
     assert!(wrong.is_empty(), "the file is not named:\n{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_not_there_refuse_the_start_by_key_and_line() {
+    let home = Home::fresh();
+    let good = Certificate::make(home.path(), "good").await;
+    let missing = home.path().join("missing.pem");
+    for (cert, key, told_as) in [
+        (&missing, &good.key, "config.toml:2: tls.cert cannot be read"),
+        (&good.cert, &missing, "config.toml:3: tls.key cannot be read"),
+    ] {
+        let told = refusal(home.path(), &table(cert, key)).await;
+        assert!(told.contains(told_as), "{told:?}");
+    }
 }
 
 /// The next message, as JSON.

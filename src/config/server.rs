@@ -23,7 +23,7 @@ impl Server {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let mut server = Self::default();
         section.seconds("drain", 0.0..=300.0, &mut server.drain);
-        section.whole("workers", 0..=1_024, &mut server.workers);
+        section.whole("workers", 0..=64, &mut server.workers);
         server
     }
 }

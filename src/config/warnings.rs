@@ -58,7 +58,7 @@ impl Config {
         if self.admin.bind.is_some() {
             lines.push(
                 "admin.bind is set, but this build has no admin listener: \
-                 /metrics stays on the public one"
+                 it is ignored"
                     .to_owned(),
             );
         }
@@ -68,7 +68,7 @@ impl Config {
                     "REDIS_URL is set, but this build has no Redis engine: it runs in memory".into()
                 }
                 "DATABASE_URL" => "DATABASE_URL is set, but this build has no database store: \
-                                   nothing outlives the process"
+                                   topics and history do not outlive the process"
                     .into(),
                 other => format!("{other} is set, but this build does not serve it"),
             });

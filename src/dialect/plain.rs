@@ -1,7 +1,6 @@
 //! The plain dialect: one JSON object a message.
 //!
-//! Source: wire.md section 4. Everything here is plain text building; the fixed shapes are in the
-//! golden messages of `tests/wire/`.
+//! Source: wire.md section 4. Everything here is plain text building.
 
 use bytes::Bytes;
 

@@ -32,7 +32,12 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     if since.is_some() && before.is_some() {
         return Err(Failure::field("before", "cannot be given together with since"));
     }
-    let page = match gate.hub.find(&name) {
+    // A position of an order that is over is told as a gap, also where nobody uses the channel.
+    let channel = match since {
+        Some(Since { position: Some(_), .. }) => Some(gate.hub.channel(&name, &policy)),
+        Some(Since { position: None, .. }) | None => gate.hub.find(&name),
+    };
+    let page = match channel {
         None => Page { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None },
         Some(channel) => match before {
             Some(Since { position: Some(before), .. }) => {

@@ -157,13 +157,17 @@ impl Gate {
         let back_to = to.clone();
         let undelivered =
             Box::new(move |json: Bytes| presence.undelivered(&back_to, &channel, json));
+        // Outlives the call: the last one to let it go takes the client's lock, which the call holds.
+        let mut kept = None;
         self.presence.send_direct(&to, &post.channel, json, |connections, json| {
             let receipt = Arc::new(TellReceipt::new(json.clone(), undelivered));
+            kept = Some(Arc::clone(&receipt));
             for (worker, connections) in by_worker(connections) {
                 let receipt = Arc::clone(&receipt);
                 reservation.send(worker, Order::Tell(connections, json.clone(), receipt));
             }
         })?;
+        drop(kept);
         Ok(())
     }
 

@@ -29,7 +29,13 @@ pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| wrong(&tls.key, format!("does not go with the certificate: {error}")))?;
+        .map_err(|error| {
+            if matches!(error, rustls::Error::InvalidCertificate(_)) {
+                wrong(&tls.cert, format!("not a certificate: {error}"))
+            } else {
+                wrong(&tls.key, format!("does not go with the certificate: {error}"))
+            }
+        })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

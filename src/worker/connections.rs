@@ -354,6 +354,7 @@ impl Connections {
         if let Phase::Closing { finish: true, .. } = connection.phase
             && connection.outbox.is_none()
             && let Sink::Socket(socket) = &mut connection.sink
+            && !socket.holds_back()
         {
             socket.finish();
         }

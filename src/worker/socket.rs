@@ -88,6 +88,14 @@ impl Socket {
         }
     }
 
+    /// Whether TLS still holds bytes that were written to it.
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(socket) => socket.tls.wants_write(),
+        }
+    }
+
     /// Says TLS's own goodbye, where there is TLS; the peer sees the end of the stream either way.
     pub(super) fn goodbye(&mut self) {
         if let Self::Tls(socket) = self {
@@ -124,13 +132,20 @@ impl TlsSocket {
         }
     }
 
+    /// Takes all, or what fits until TCP takes no more: a short count means what it means of TCP,
+    /// that the stream will be told of as writable.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.flush()?;
-        let taken = self.tls.writer().write(bytes)?;
-        match self.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(taken),
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            taken += self.tls.writer().write(rest)?;
+            match self.flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+                Ok(()) => {}
+            }
         }
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -103,7 +103,7 @@ impl TlsNode {
         let connector = Connector::Rustls(self.trust(&[b"http/1.1"]));
         let connecting =
             tokio_tungstenite::connect_async_tls_with_config(url, None, true, Some(connector));
-        guarded("a handshake", connecting).await.unwrap().0
+        guarded("a handshake", Box::pin(connecting)).await.unwrap().0
     }
 
     /// A TLS stream whose bytes are the test's own.

@@ -13,6 +13,9 @@ use crate::room::Room;
 use crate::row::{Goal, Row};
 use crate::usage;
 
+/// How long the opening is let settle: what is measured is connections that are idle.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// Bytes for one connection, and the memory after all have left as a share of that at the start.
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -26,7 +29,7 @@ pub(super) fn web_sockets(pair: &Pair) -> io::Result<Vec<Row>> {
         Room::open(server.address, 10, 0)?.leave()?;
         let start = usage::own_memory(server.id())?;
         let mut room = Room::open(server.address, count, 0)?;
-        room.until(Instant::now() + Duration::from_secs(1))?;
+        room.until(Instant::now() + SETTLE)?;
         let with = usage::own_memory(server.id())?;
         room.leave()?;
         held(server, pair, count, [start, with])
@@ -53,7 +56,7 @@ fn receivers(pair: &Pair, kind: Kind) -> io::Result<Vec<Row>> {
     wait(Duration::from_secs(1))?;
     let start = usage::own_memory(server.id())?;
     let mut receivers = Receivers::open(server.address, kind, COUNT)?;
-    receivers.wait(Duration::from_secs(2))?;
+    receivers.wait(SETTLE)?;
     let with = usage::own_memory(server.id())?;
     drop(receivers);
     let gateway = held(server, pair, COUNT, [start, with])?;
