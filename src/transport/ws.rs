@@ -92,6 +92,8 @@ pub struct Assembly {
     /// Payload of the earlier frames of a fragmented message.
     message: Vec<u8>,
     kind: Option<Data>,
+    /// How much of `message` is known to be UTF-8.
+    checked: usize,
     /// How many frames the fragmented message has had that brought nothing.
     empty: u32,
 }
@@ -145,7 +147,7 @@ impl Assembly {
                     }
                 }
                 self.message.extend_from_slice(&frame.payload);
-                if frame.is_final { self.finish().map(Some) } else { Ok(None) }
+                if frame.is_final { self.finish().map(Some) } else { self.check_text() }
             }
             OpCode::Data(kind) => {
                 if self.kind.is_some() {
@@ -153,10 +155,27 @@ impl Assembly {
                 }
                 self.kind = Some(kind);
                 self.message = frame.payload;
+                self.checked = 0;
                 self.empty = 0;
-                if frame.is_final { self.finish().map(Some) } else { Ok(None) }
+                if frame.is_final { self.finish().map(Some) } else { self.check_text() }
             }
         }
+    }
+
+    /// Refuses text that cannot become UTF-8 whatever follows, before the message is whole.
+    fn check_text(&mut self) -> Result<Option<Message>, Close> {
+        if self.kind == Some(Data::Text)
+            && let Err(error) = std::str::from_utf8(self.message.get(self.checked..).unwrap_or(&[]))
+        {
+            if error.error_len().is_some() {
+                return Err(Close::InvalidData);
+            }
+            // A character that is cut in two: its rest may come with the next frame.
+            self.checked += error.valid_up_to();
+        } else {
+            self.checked = self.message.len();
+        }
+        Ok(None)
     }
 
     fn finish(&mut self) -> Result<Message, Close> {
@@ -316,7 +335,7 @@ mod tests {
 
     #[test]
     fn each_violation_gets_its_close_code() {
-        let cases: [(Vec<u8>, Close); 13] = [
+        let cases: [(Vec<u8>, Close); 14] = [
             (masked(0xC1, b""), Close::ProtocolError),
             (masked(0x83, b""), Close::ProtocolError),
             (masked(0x8B, b""), Close::ProtocolError),
@@ -326,6 +345,10 @@ mod tests {
             (masked(0x80, b""), Close::ProtocolError),
             ([masked(0x01, b"a"), masked(0x81, b"b")].concat(), Close::ProtocolError),
             (masked(0x81, &[0xFF]), Close::InvalidData),
+            (
+                [masked(0x01, "ö".as_bytes()), masked(0x00, &[0xC3, 0x28])].concat(),
+                Close::InvalidData,
+            ),
             (masked(0x88, &[3]), Close::ProtocolError),
             (masked(0x88, &999_u16.to_be_bytes()), Close::ProtocolError),
             (masked(0x88, &1005_u16.to_be_bytes()), Close::ProtocolError),

@@ -49,11 +49,12 @@ pub(super) struct Inbound {
 pub(super) enum Phase {
     /// It lives.
     Open,
-    /// Its last frame is written or waits: what the peer sends is read and dropped, until it ends
-    /// the stream or this time comes.
+    /// Its last frame is written or waits: behind it comes FIN, and what the peer sends is read and
+    /// dropped until it ends the stream too or this time comes. Unread bytes would have the kernel
+    /// reset the stream, and the peer might never see the last frame.
     Closing {
         until: Instant,
-        /// FIN goes out as soon as nothing waits: the peer closed first, or our second is over.
+        /// FIN is still to be sent, once nothing waits.
         finish: bool,
     },
 }

@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 const PAGE_BYTES: usize = 64 * 1024;
 const PAGES_A_TURN: usize = 4;
 /// How long a peer is given to end the stream after our last frame.
-pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// All connections of one worker. Owner: its loop.
 pub(super) struct Connections {
@@ -323,23 +323,17 @@ impl Connections {
         if broken || matches!(connection.sink, Sink::Body(_)) {
             self.drop_now(key, Ending::Dropped);
         } else {
-            self.start_farewell(key, Ending::Dropped, false, now);
+            self.start_farewell(key, Ending::Dropped, now);
         }
     }
 
     /// Nothing more is said on a socket; what the peer sends is dropped until it ends the stream.
-    pub(super) fn start_farewell(
-        &mut self,
-        key: usize,
-        ending: Ending,
-        finish: bool,
-        now: Instant,
-    ) {
+    pub(super) fn start_farewell(&mut self, key: usize, ending: Ending, now: Instant) {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
         let write = if connection.outbox.is_some() { self.limits.write } else { Duration::ZERO };
-        connection.phase = Phase::Closing { until: now + write.max(FAREWELL), finish };
+        connection.phase = Phase::Closing { until: now + write.max(FAREWELL), finish: true };
         connection.inbound = None;
         self.detach(key, ending);
         self.finish_if_flushed(key);
@@ -351,12 +345,13 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        if let Phase::Closing { finish: true, .. } = connection.phase
+        if let Phase::Closing { until, finish: true } = connection.phase
             && connection.outbox.is_none()
             && let Sink::Socket(socket) = &mut connection.sink
             && !socket.holds_back()
         {
             socket.finish();
+            connection.phase = Phase::Closing { until, finish: false };
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::{Beat, Phase};
-use super::connections::{Connections, FAREWELL};
+use super::connections::Connections;
 use super::{Ending, Joined, Sink};
 use crate::code::Close;
 use crate::transport::ConnectionId;
@@ -69,8 +69,12 @@ impl Connections {
             return;
         }
         connection.scheduled = now;
-        if let Phase::Closing { until, finish } = connection.phase {
-            self.on_farewell_over(key, until, finish, now);
+        if let Phase::Closing { until, .. } = connection.phase {
+            if until > now {
+                self.schedule(key, now);
+            } else {
+                self.drop_now(key, Ending::Dropped);
+            }
             return;
         }
         let late = |since: Instant| since + self.limits.write <= now;
@@ -85,19 +89,6 @@ impl Connections {
         }
         self.beat(key, now);
         self.schedule(key, now);
-    }
-
-    /// The second after our last frame is over: FIN, a last second to see it, then the end.
-    fn on_farewell_over(&mut self, key: usize, until: Instant, finish: bool, now: Instant) {
-        if until > now {
-            self.schedule(key, now);
-        } else if finish {
-            self.drop_now(key, Ending::Dropped);
-        } else if let Some(connection) = self.slab.get_mut(key) {
-            connection.phase = Phase::Closing { until: now + FAREWELL, finish: true };
-            self.finish_if_flushed(key);
-            self.schedule(key, now);
-        }
     }
 
     /// Resets a connection whose peer takes nothing; a body is given up with what it holds.

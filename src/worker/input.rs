@@ -225,7 +225,7 @@ impl Connections {
             }
             self.drop_now(key, ending);
         } else {
-            self.start_farewell(key, ending, true, now);
+            self.start_farewell(key, ending, now);
         }
     }
 }
