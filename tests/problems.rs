@@ -209,3 +209,41 @@ async fn a_problem_names_no_secret() {
     answer.names_field("value");
     assert!(!answer.text().contains(&alice.token));
 }
+
+#[tokio::test]
+async fn a_connection_that_does_not_say_which_http_it_speaks_is_closed() {
+    let node = TestNode::with_config("[limits]\nheader_seconds = 1").await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for said in [&b""[..], &preface[..1], &preface[..10], &preface[..23], b"GET / HT"] {
+        let mut connection = Connection::open(node.address()).await;
+        connection.write(said).await;
+        assert!(connection.ends().await);
+    }
+}
+
+#[tokio::test]
+async fn head_does_nothing_where_get_does_something() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    node.direct(&alice, &bob.client_id, "kept").await;
+    for verb in ["ws", "sse", "stream", "poll", "login"] {
+        let target = format!("/{verb}?{}", bob.query("users=none"));
+        let mut connection = Request::new("HEAD", &target).begin(&node).await;
+        let refused = connection.head().await.unwrap();
+        assert_eq!(refused.status, 405, "{verb}");
+    }
+    let target = format!("/poll?{}", bob.query("users=none"));
+    let answer = Request::get(&target).send(&node).await.ok();
+    assert_eq!(answer["messages"][0]["message"]["value"], "kept");
+}
+
+#[tokio::test]
+async fn a_client_id_that_is_not_the_tokens_is_refused_on_every_verb() {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    for verb in ["sse", "stream", "poll", "users", "history", "login"] {
+        let query = alice.query(&format!("client_id={}", bob.client_id));
+        let answer = Request::get(&format!("/{verb}?{query}")).send(&node).await;
+        answer.problem(403, "forbidden");
+    }
+}

@@ -85,7 +85,7 @@ pub struct SinceError;
 
 impl fmt::Display for SinceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("since is neither 0 nor an id")
+        f.write_str("is neither 0 nor an id")
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     let (parts, _body) = request.into_parts();
     let (name, policy) = channel_of(&gate, &parts)?;
     let query = Pairs::of_query(&parts)?;
-    let caller = gate.identify(&parts, &Pairs::without_client_id(&query), None)?;
+    let caller = gate.identify_by_token(&parts, &query)?;
     caller.check_read(&name, &policy)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
     let (since, before) = (query.since("since")?, query.since("before")?);

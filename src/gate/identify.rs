@@ -121,6 +121,18 @@ impl Gate {
         }
     }
 
+    /// Establishes who is asking where only tokens count: a client id without one is nobody's.
+    pub(super) fn identify_by_token(
+        &self,
+        parts: &Parts,
+        query: &Pairs,
+    ) -> Result<Caller, Failure> {
+        if Credentials::collect(parts, query, None)?.tokens.is_empty() {
+            return Ok(Caller::Nobody);
+        }
+        self.identify(parts, query, None)
+    }
+
     /// A key counts in the header alone: addresses are written down in too many places.
     fn is_key(&self, parts: &Parts, token: &str) -> bool {
         parts.headers.contains_key(AUTHORIZATION) && self.api_keys.verify(token)

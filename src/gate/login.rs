@@ -17,6 +17,7 @@ use super::post::json;
 use super::problem::Answer;
 use super::request::{Pairs, remote_of};
 use super::{Failure, Gate};
+use crate::channel::ChannelName;
 use crate::channel::json::string;
 use crate::code::Problem;
 use crate::dialect::UsersMode;
@@ -71,9 +72,11 @@ fn answer(gate: &Gate, parts: &Parts, minted: &Minted, wants_users: bool) -> Res
         let mut text = format!(r#"{{"client_id":{client},"token":"{token}","expires_in":{life}"#);
         if wants_users {
             let list = gate.presence.first(&claims.client);
+            // A token for other channels alone shows nothing of the root.
+            let is_shown = claims.may_read(&ChannelName::root());
             text.push_str(r#","users":"#);
-            text.push_str(&list.entries);
-            if list.partial {
+            text.push_str(if is_shown { &list.entries } else { "[]" });
+            if is_shown && list.partial {
                 text += &format!(r#","count":{},"partial":true"#, list.count);
             }
         }

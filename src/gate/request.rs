@@ -32,11 +32,6 @@ impl Pairs {
         Self::parse(parts.uri.query().unwrap_or_default().as_bytes())
     }
 
-    /// The same without `client_id`: where only tokens count, an id means nothing.
-    pub(super) fn without_client_id(&self) -> Self {
-        Self(self.0.iter().filter(|(name, _)| name != "client_id").cloned().collect())
-    }
-
     pub(super) fn push(&mut self, name: String, value: String) {
         self.0.push((name, value));
     }

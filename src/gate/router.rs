@@ -14,13 +14,13 @@ use crate::code::Problem;
 /// The service that answers every request. A slash at the end is the same address.
 pub fn router(gate: Arc<Gate>) -> Router {
     let mut router = Router::new();
-    router = both(router, "/login", || get(login::login).post(login::login));
+    router = both(router, "/login", || get(login::login).post(login::login).head(no_head));
     router = both(router, "/logout", || post(logout::logout));
     router = verb(router, "/post", || post(posts::post));
-    router = verb(router, "/ws", || get(ws::ws));
-    router = verb(router, "/sse", || get(stream::sse));
-    router = verb(router, "/stream", || get(stream::stream));
-    router = verb(router, "/poll", || get(poll::poll));
+    router = verb(router, "/ws", || get(ws::ws).head(no_head));
+    router = verb(router, "/sse", || get(stream::sse).head(no_head));
+    router = verb(router, "/stream", || get(stream::stream).head(no_head));
+    router = verb(router, "/poll", || get(poll::poll).head(no_head));
     router = verb(router, "/users", || get(users::users));
     router = verb(router, "/history", || get(history::history));
     router = both(router, "/healthz", || get(health::healthz));
@@ -33,6 +33,12 @@ pub fn router(gate: Arc<Gate>) -> Router {
             Failure::new(Problem::MethodNotAllowed, "Allow names the methods of this path")
         })
         .with_state(gate)
+}
+
+/// `HEAD` of a verb that does something: it would log in or empty an inbox for nobody.
+async fn no_head() -> Failure {
+    let detail = "HEAD would do what GET does and show nothing of it";
+    Failure { allow: Some("GET"), ..Failure::new(Problem::MethodNotAllowed, detail) }
 }
 
 type Routes = Router<Arc<Gate>>;

@@ -51,7 +51,7 @@ impl Wanted {
             return Err(Failure::new(Problem::OverCapacity, detail));
         }
         let query = Pairs::of_query(parts)?;
-        let caller = gate.identify(parts, &Pairs::without_client_id(&query), None)?;
+        let caller = gate.identify_by_token(parts, &query)?;
         caller.check_read(&channel, &policy)?;
         let visitor = gate.visitor(parts, &caller, &policy)?;
         let claims = match caller {

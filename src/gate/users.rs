@@ -15,7 +15,7 @@ pub(super) async fn users(State(gate): State<Arc<Gate>>, request: Request) -> An
     let (parts, _body) = request.into_parts();
     let (channel, policy) = channel_of(&gate, &parts)?;
     let query = Pairs::of_query(&parts)?;
-    let caller = gate.identify(&parts, &Pairs::without_client_id(&query), None)?;
+    let caller = gate.identify_by_token(&parts, &query)?;
     caller.check_read(&channel, &policy)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
     let after = query.get("after").filter(|after| !after.is_empty()).map(ClientId::parse);

@@ -24,19 +24,44 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A stream that fails when the peer takes nothing for as long as the write deadline.
+/// A stream that fails when the peer takes nothing for as long as the write deadline, or does not
+/// say within the deadline of a head which HTTP it speaks.
 ///
-/// hyper does not ask a body for more while a write waits, so nobody else would notice. The timer
-/// exists only while a write waits.
+/// hyper does not ask a body for more while a write waits, and has no deadline before it knows the
+/// version: so nobody else would notice. The timers exist only while there is something to judge.
 pub(super) struct Guarded {
     stream: Stream,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    opening: Option<Opening>,
 }
 
+/// A connection of which too little is known yet.
+struct Opening {
+    until: Pin<Box<Sleep>>,
+    read: usize,
+}
+
+/// How many bytes tell the version: the length of the HTTP/2 preface, RFC 9113 section 3.4.
+const PREFACE: usize = 24;
+
 impl Guarded {
-    pub(super) const fn new(stream: Stream, deadline: Duration) -> Self {
-        Self { stream, deadline, waiting: None }
+    pub(super) fn new(stream: Stream, write: Duration, head: Duration) -> Self {
+        let until = Box::pin(tokio::time::sleep_until(Instant::now() + head));
+        let opening = Some(Opening { until, read: 0 });
+        Self { stream, deadline: write, waiting: None, opening }
+    }
+
+    /// Counts what was read until the version is known; fails if that takes too long.
+    fn judge_opening(&mut self, read: usize, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(opening) = &mut self.opening else { return Ok(()) };
+        opening.read += read;
+        if opening.read >= PREFACE {
+            self.opening = None;
+        } else if opening.until.as_mut().poll(context).is_ready() {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+        Ok(())
     }
 
     /// Judges a write that made progress, or starts or checks the timer of one that did not.
@@ -47,6 +72,8 @@ impl Guarded {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
+            // Whoever is answered has said enough.
+            self.opening = None;
             return written;
         }
         let deadline = self.deadline;
@@ -68,10 +95,14 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let before = buffer.filled().len();
+        let read = match &mut self.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
             Stream::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
-        }
+        };
+        let count = buffer.filled().len() - before;
+        self.judge_opening(count, context)?;
+        read
     }
 }
 

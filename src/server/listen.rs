@@ -131,16 +131,22 @@ async fn serve(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let limits = &front.gate.config.limits;
+    let heartbeat = front.gate.config.heartbeat.clone();
     let (headers, write) = (limits.header_seconds, limits.write_seconds);
     let tls = matches!(stream, Stream::Tls(_));
-    let io = TokioIo::new(Guarded::new(stream, write));
+    let io = TokioIo::new(Guarded::new(stream, write, headers));
     let service = hyper::service::service_fn(move |request| {
         let front = Arc::clone(&front);
         async move { Ok::<_, Infallible>(front.answer(peer, tls, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(headers).max_buf_size(HTTP_BUFFER);
-    builder.http2().timer(TokioTimer::new()).max_send_buf_size(HTTP_BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(heartbeat.interval))
+        .keep_alive_timeout(heartbeat.timeout)
+        .max_send_buf_size(HTTP_BUFFER);
     let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
     // What a peer can cause is no error of ours.
     if let Err(error) = watcher.watch(connection).await {

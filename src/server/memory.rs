@@ -17,6 +17,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Starts to watch, and has the allocator be quick about what is free.
+    pub(super) fn start() -> Self {
+        set_purge_delay();
+        Self::default()
+    }
+
     /// Gives memory back if a crowd has come or gone since the last time, once that has settled.
     pub(super) fn look(&mut self, now: usize) {
         if self.is_due(now) {
@@ -37,19 +43,24 @@ impl Memory {
     }
 }
 
-/// Has the allocator return every whole page that nothing lies on. glibc does that by itself only at
-/// the upper end of its heaps; other allocators need no telling.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[allow(unsafe_code, reason = "malloc_trim has no safe counterpart in any library we use")]
-fn give_back() {
-    // SAFETY: takes no pointer, may be called at any time from any thread (malloc_trim(3)).
-    unsafe {
-        libc::malloc_trim(0);
-    }
+/// mimalloc's option `purge_delay`, which its bindings do not name: after how many milliseconds a
+/// page that nothing lies on goes back.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+/// Shorter than the default of a second: with that, pages were still ours long after a crowd had settled.
+const PURGE_DELAY_MS: std::ffi::c_long = 10;
+
+#[allow(unsafe_code, reason = "mi_option_set has no safe counterpart in the bindings")]
+fn set_purge_delay() {
+    // SAFETY: takes no pointer, and the option is one that mimalloc knows.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-const fn give_back() {}
+/// Has the allocator return every page that nothing lies on.
+#[allow(unsafe_code, reason = "mi_collect has no safe counterpart in the bindings")]
+fn give_back() {
+    // SAFETY: takes no pointer, may be called at any time from any thread.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
 
 #[cfg(test)]
 mod tests {

@@ -43,7 +43,7 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
 }
 
 async fn watch_memory(gate: Arc<Gate>) {
-    let mut memory = Memory::default();
+    let mut memory = Memory::start();
     loop {
         memory.look(gate.hub.workers().connections() + gate.presence.len());
         tokio::time::sleep(MEMORY).await;
