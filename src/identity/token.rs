@@ -707,22 +707,4 @@ mod tests {
         assert!(!shown.contains("secret") && !shown.contains("97, 32, 118"), "{shown}");
         assert!(!shown.contains(signature), "{shown}");
     }
-
-    /// Prints what a verification costs: `cargo test --release -- --ignored --nocapture cost`.
-    #[test]
-    #[ignore = "a measurement, for an otherwise idle machine"]
-    fn cost_of_a_verification() {
-        const ROUNDS: u32 = 200_000;
-        let signer = Signer::new(KEY);
-        let grants = Some(vec![Grant::parse("chat/*", May::ReadWrite).unwrap()]);
-        for (what, request) in [("plain", ann()), ("grants", Mint { grants, ..ann() })] {
-            let request = Mint { client: ClientId::random(), ..request };
-            let token = signer.mint(request, at(100)).token;
-            let begin = tokio::time::Instant::now();
-            for _ in 0..ROUNDS {
-                std::hint::black_box(signer.verify(std::hint::black_box(&token), at(100))).unwrap();
-            }
-            println!("{what}: {:?}", begin.elapsed() / ROUNDS);
-        }
-    }
 }

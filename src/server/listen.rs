@@ -44,7 +44,8 @@ impl Front {
     /// Answers one request.
     async fn answer(&self, peer: SocketAddr, tls: bool, request: Request<Incoming>) -> Response {
         let (mut parts, body) = request.into_parts();
-        let log = (parts.method.clone(), parts.uri.path().to_owned());
+        let log = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
             let mut response = failure.into_response();
             if parts.version < Version::HTTP_2 {
@@ -67,7 +68,9 @@ impl Front {
             self.cors.allow(origin.as_ref(), response.headers_mut());
             response
         };
-        tracing::debug!(method = %log.0, path = ?log.1, status = response.status().as_u16());
+        if let Some((method, path)) = log {
+            tracing::debug!(%method, ?path, status = response.status().as_u16());
+        }
         response
     }
 }
@@ -109,19 +112,12 @@ pub(super) async fn accept(
     }
 }
 
-/// Waits for the first byte, and agrees on TLS where that is wanted. `None` if nothing comes.
+/// Agrees on TLS where that is wanted. `None` if the peer does not, or not in time.
 async fn begin(front: &Front, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Stream> {
-    let first = tokio::time::timeout(front.gate.config.limits.header_seconds, async {
-        stream.readable().await.ok()?;
-        match acceptor {
-            None => Some(Stream::Plain(stream)),
-            Some(acceptor) => {
-                let tls = acceptor.accept(stream).await.ok()?;
-                Some(Stream::Tls(Box::new(tls)))
-            }
-        }
-    });
-    first.await.ok().flatten()
+    let Some(acceptor) = acceptor else { return Some(Stream::Plain(stream)) };
+    let time = front.gate.config.limits.header_seconds;
+    let tls = tokio::time::timeout(time, acceptor.accept(stream)).await.ok()?.ok()?;
+    Some(Stream::Tls(Box::new(tls)))
 }
 
 async fn serve(
