@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod idempotency;
 mod identify;
+mod leave;
 mod login;
 mod logout;
 mod origin;
@@ -32,10 +33,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 pub use idempotency::Idempotency;
+pub use leave::{Detachable, Leaving};
 pub use problem::{Failure, problem_document};
 pub use router::router;
 pub use welcome::tries;
-pub use ws::TakeApart;
 
 use crate::channel::Policies;
 use crate::config::{Config, IpDisclosure};

@@ -17,8 +17,7 @@ use crate::dialect::{UsersMode, plain};
 use crate::hub::{Channel, From, Start};
 use crate::identity::Claims;
 use crate::presence::{Leave, Opening, Seat, Visitor};
-use crate::transport::ConnectionId;
-use crate::transport::Transport;
+use crate::transport::{ConnectionId, Framing, Transport};
 use crate::worker::{Attach, ChannelKey, Encoding, Order, Sink, Source};
 
 /// A subscription that was asked for and is allowed.
@@ -41,7 +40,7 @@ pub(super) struct Opened {
 
 impl Wanted {
     /// Reads a subscription out of a request; limits were judged, identity and fields are here.
-    pub(super) fn of(gate: &Gate, parts: &Parts, transport: Transport) -> Result<Self, Failure> {
+    pub(super) fn of(gate: &Gate, parts: &Parts, framing: Framing) -> Result<Self, Failure> {
         if gate.drain.is_draining() {
             return Err(Failure::draining());
         }
@@ -60,14 +59,14 @@ impl Wanted {
         };
         let from = from_of(parts, &query)?;
         let ids = query.is_on("ids") && !policy.kind.carries_id();
-        let encoding = Encoding { transport, ids, users: users_mode(&query, &policy)? };
+        let encoding = Encoding { framing, ids, users: users_mode(&query, &policy)? };
         Ok(Self { channel, policy, visitor, claims, from, encoding })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
     pub(super) fn first(&self, opening: Opening, start: &Start) -> Vec<Bytes> {
         let mut first = Vec::new();
-        if self.encoding.ids && self.encoding.transport != Transport::Poll {
+        if self.encoding.ids && self.encoding.transport() != Transport::Poll {
             first.push(plain::since(start.position));
         }
         first.extend(opening.users);
@@ -120,6 +119,7 @@ impl Gate {
                     users,
                     first,
                     expires: self.expiry(wanted.claims.as_deref()),
+                    answer_by: None,
                     peer: Box::new(ChannelPeer::new(
                         self,
                         wanted,
@@ -149,7 +149,7 @@ impl Gate {
             connection,
             channel: wanted.channel.clone(),
             users: wanted.encoding.users,
-            is_poll: wanted.encoding.transport == Transport::Poll,
+            is_poll: wanted.encoding.transport() == Transport::Poll,
         }
     }
 

@@ -3,13 +3,16 @@
 //! Concrete engines and stores are named here and nowhere else. A connection is a task until its
 //! request is answered; a WebSocket then leaves for its worker.
 
+mod activity;
 mod address;
 mod banner;
 mod cors;
+mod head;
 mod io;
 mod limits;
 mod listen;
 mod memory;
+mod serve;
 mod tls;
 mod trace;
 mod upkeep;
@@ -20,8 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -52,7 +55,8 @@ pub struct Server {
     workers: Arc<Workers>,
     accepting: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
-    graceful: Arc<GracefulShutdown>,
+    /// Tells connections that speak HTTP to end; each of them holds a receiver.
+    draining: watch::Sender<bool>,
 }
 
 /// Why a gateway cannot start.
@@ -108,11 +112,10 @@ impl Server {
         let upkeep_dir = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
         let upkeep = upkeep::start(&gate, upkeep_dir);
-        let graceful = Arc::new(GracefulShutdown::new());
+        let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
-        let accepting =
-            tokio::spawn(listen::accept(front, listener, acceptor, Arc::clone(&graceful)));
-        Ok(Self { address, gate, workers, accepting, upkeep, graceful })
+        let accepting = tokio::spawn(listen::accept(front, listener, acceptor, is_draining));
+        Ok(Self { address, gate, workers, accepting, upkeep, draining })
     }
 
     /// The address that is listened on, with its real port.
@@ -137,10 +140,9 @@ impl Server {
         for task in &self.upkeep {
             task.abort();
         }
-        if let Some(graceful) = Arc::into_inner(self.graceful) {
-            // What has not ended by then never will.
-            let _ = tokio::time::timeout(LAST_REQUESTS, graceful.shutdown()).await;
-        }
+        self.draining.send_replace(true);
+        // What has not ended by then never will.
+        let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Encoding, Full, Joined, Limits, Outbox, Peer, Sink, Source};
+use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source};
 use crate::channel::DeliveryPolicy;
-use crate::transport::ConnectionId;
 use crate::transport::ws::{Assembly, Message};
+use crate::transport::{ConnectionId, Transport};
 
 /// State of a connection. Owner: its worker, which is the only one that reads or writes it.
 ///
@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) inbound: Option<Box<Inbound>>,
     pub(super) peer: Option<Box<dyn Peer>>,
+    /// Who had its socket before.
+    pub(super) keeper: Option<Box<dyn Keeper>>,
     pub(super) beat: Beat,
     pub(super) expires: Option<Instant>,
     /// When the wheel will look at it next.
@@ -79,10 +81,22 @@ pub(super) enum Sent {
     Broken,
 }
 
+impl Phase {
+    /// Whether messages still go to the connection.
+    pub(super) fn is_open(self) -> bool {
+        self == Self::Open
+    }
+}
+
 impl Connection {
     /// Whether messages go to it.
     pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase.is_open()
+    }
+
+    /// Whether what its peer sends means anything.
+    pub(super) fn speaks(&self) -> bool {
+        self.encoding.transport() == Transport::Ws && self.is_open()
     }
 
     /// How many bytes wait for it, as far as the worker knows.
@@ -94,7 +108,7 @@ impl Connection {
     pub(super) fn oldest(&self) -> Option<Instant> {
         match &self.sink {
             Sink::Body(outlet) => outlet.oldest(),
-            Sink::Socket(_) | Sink::Awaited => self.outbox.as_ref()?.oldest(),
+            Sink::Socket(_) | Sink::Awaited | Sink::Parked(_) => self.outbox.as_ref()?.oldest(),
         }
     }
 
@@ -103,7 +117,7 @@ impl Connection {
         match &self.sink {
             Sink::Body(outlet) => outlet.is_drained(),
             Sink::Socket(_) => self.outbox.is_none(),
-            Sink::Awaited => false,
+            Sink::Awaited | Sink::Parked(_) => false,
         }
     }
 
@@ -151,8 +165,10 @@ impl Connection {
 
     /// Writes what waits, as far as the socket takes it.
     pub(super) fn flush(&mut self) -> Sent {
-        let Sink::Socket(socket) = &mut self.sink else {
-            return Sent::Ok;
+        let socket = match &mut self.sink {
+            Sink::Socket(socket) => socket,
+            Sink::Parked(parked) if !self.phase.is_open() => &mut parked.socket,
+            Sink::Parked(_) | Sink::Awaited | Sink::Body(_) => return Sent::Ok,
         };
         match socket.flush() {
             Err(error) if !is_retry(&error) => return Sent::Broken,

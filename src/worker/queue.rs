@@ -76,7 +76,7 @@ impl Workers {
                 connections: AtomicUsize::new(0),
             });
             let handle = WorkerHandle { shared };
-            let worker = run::Worker::new(index, poll, handle.clone(), limits);
+            let worker = run::Worker::new(index, poll, handle.clone(), limits)?;
             let name = format!("worker-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
             handles.push(handle);
