@@ -30,6 +30,10 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
     if gate.drain.is_draining() {
         return Err(Failure::draining());
     }
+    let remote = remote_of(&parts);
+    if !gate.is_backend(&parts) {
+        gate.rates.login(remote.address)?;
+    }
     let query = Pairs::of_query(&parts)?;
     let fields = match parts.method {
         Method::POST => Some(Fields::read(&gate, &parts, body).await?),
@@ -40,7 +44,6 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
     let name = name_of(&query, fields.as_ref())?;
     let minted = gate.mint(&caller, name)?;
     let claims = &minted.claims;
-    let remote = remote_of(&parts);
     let visitor = Visitor {
         client: claims.client.clone(),
         name: claims.name.clone(),

@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod idempotency;
 mod identify;
+mod limit;
 mod login;
 mod logout;
 mod origin;
@@ -32,6 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 pub use idempotency::Idempotency;
+pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
 pub use router::router;
 pub use welcome::tries;
@@ -78,6 +80,8 @@ pub struct Gate {
     pub hub: Arc<Hub>,
     /// Keys of posts that may be repeated.
     pub idempotency: Idempotency,
+    /// How fast clients and addresses may be.
+    pub rates: Rates,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
 }
