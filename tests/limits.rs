@@ -20,8 +20,8 @@ use std::time::Duration;
 use common::client::{Block, TestClient, Transport};
 use common::http::{Request, Response};
 use common::node::{API_KEY, Login, TestNode, address, api_key_config};
-use common::value_of;
 use common::ws::{CLOSE, RawSocket, TEXT, frame};
+use common::{HERE, guarded, value_of};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -321,7 +321,7 @@ async fn channels_made_by_one_address_are_refused_beyond_the_rate(transport: Tra
     let refused = loop {
         let request = subscribe(transport, &format!("room-{made}"), &alice);
         let mut connection = request.begin(&node).await;
-        let head = common::guarded("a head", connection.head()).await.unwrap();
+        let head = guarded("a head", connection.head()).await.unwrap();
         if head.status == 429 {
             break request.send(&node).await;
         }
@@ -339,7 +339,7 @@ async fn channels_made_by_one_address_are_refused_beyond_the_rate(transport: Tra
     // What is there is there for everyone, and what the configuration names always is.
     for channel in ["room-0", "open", ""] {
         let mut connection = subscribe(transport, channel, &alice).begin(&node).await;
-        let head = common::guarded("a head", connection.head()).await.unwrap();
+        let head = guarded("a head", connection.head()).await.unwrap();
         assert!(matches!(head.status, 101 | 200), "{channel:?}: {head:?}");
         node.post_to(channel, &alice, "hi").await;
     }
@@ -394,7 +394,7 @@ async fn an_event_source_is_asked_to_come_back_no_sooner_than_it_may() {
         let channel = format!("room-{}", kept.len());
         let request = Transport::Sse.request(&channel, &alice.query("users=none"));
         let mut connection = request.begin(&node).await;
-        let head = common::guarded("a head", connection.head()).await.unwrap();
+        let head = guarded("a head", connection.head()).await.unwrap();
         assert_eq!(head.status, 200);
         if head.header("content-length").is_some() {
             break Block::of(request.send(&node).await.text());
@@ -408,9 +408,10 @@ async fn an_event_source_is_asked_to_come_back_no_sooner_than_it_may() {
 }
 
 #[tokio::test]
-async fn an_exempt_network_is_counted_by_no_rate() {
+async fn an_exempt_network_is_counted_by_no_limit() {
     let limits = "[limits]\nexempt = [\"127.0.0.2\"]\nlogins_per_second = 1\nlogin_burst = 2\n\
-                  messages_per_second = 1\nmessage_burst = 2\nrooms_per_minute = 2\n";
+                  messages_per_second = 1\nmessage_burst = 2\nrooms_per_minute = 2\n\
+                  connections_per_client = 2\n";
     let node = TestNode::with_config(&format!("{limits}{OPEN}")).await;
     let mut alice = None;
     for number in 0..10 {
@@ -436,6 +437,15 @@ async fn an_exempt_network_is_counted_by_no_rate() {
         exempt.send(&json!({ "value": number.to_string() }).to_string()).await;
         assert_eq!(value_of(&exempt.next().await), number.to_string());
     }
+    // Nor by how many connections it has; and from elsewhere the two of these count alone.
+    let mut open = Vec::new();
+    for from in [THERE, THERE, THERE, HERE, HERE] {
+        let mut connection = Transport::Ws.request("", &query).from(from).begin(&node).await;
+        assert_eq!(guarded("a head", connection.head()).await.unwrap().status, 101);
+        open.push(connection);
+    }
+    let answer = Transport::Ws.request("", &query).send(&node).await;
+    answer.problem(503, "over-capacity");
     until_refused(&node, |_| Request::post("/login")).await;
     until_refused(&node, |_| post(&alice, "from here she is counted")).await;
 }

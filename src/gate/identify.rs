@@ -189,6 +189,7 @@ impl Gate {
             address: remote.address,
             shown_ip: self.shown_ip(remote.address),
             origin: origin_of(parts).map(Arc::from),
+            is_counted: self.rates.counts(remote.address),
             token,
         })
     }

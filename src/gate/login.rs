@@ -50,6 +50,7 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
         address: remote.address,
         shown_ip: gate.shown_ip(remote.address),
         origin: origin_of(&parts).map(Arc::from),
+        is_counted: gate.rates.counts(remote.address),
         token: Some(claims.order),
     };
     gate.presence.login(&visitor, Instant::now())?;

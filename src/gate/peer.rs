@@ -52,7 +52,7 @@ impl ChannelPeer {
                 .claims
                 .as_ref()
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
-            is_counted: gate.rates.counts(wanted.visitor.address),
+            is_counted: wanted.visitor.is_counted,
             was_counted: false,
             connection,
             leave,
