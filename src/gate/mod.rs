@@ -10,6 +10,7 @@ mod history;
 mod idempotency;
 mod identify;
 mod leave;
+mod limit;
 mod login;
 mod logout;
 mod origin;
@@ -34,6 +35,7 @@ use tokio::sync::Notify;
 
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
+pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
 pub use router::router;
 pub use welcome::tries;
@@ -79,6 +81,8 @@ pub struct Gate {
     pub hub: Arc<Hub>,
     /// Keys of posts that may be repeated.
     pub idempotency: Idempotency,
+    /// How fast clients and addresses may be.
+    pub rates: Rates,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
 }

@@ -1,5 +1,6 @@
 //! What all streams have in common: who subscribes to what, from where, told how.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +54,15 @@ impl Wanted {
         let caller = gate.identify_by_token(parts, &query)?;
         caller.check_read(&channel, &policy)?;
         let visitor = gate.visitor(parts, &caller, &policy)?;
+        let from = from_of(parts, &query)?;
+        let users = users_mode(&query, &policy)?;
+        gate.may_open(&channel, &caller, visitor.address)?;
         let claims = match caller {
             Caller::Client(claims) => Some(claims),
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
         };
-        let from = from_of(parts, &query)?;
         let ids = query.is_on("ids") && !policy.kind.carries_id();
-        let encoding = Encoding { framing, ids, users: users_mode(&query, &policy)? };
+        let encoding = Encoding { framing, ids, users };
         Ok(Self { channel, policy, visitor, claims, from, encoding })
     }
 
@@ -89,6 +92,22 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
 }
 
 impl Gate {
+    /// Whether somebody at `address` may use `channel`, which counts only where that would make it.
+    ///
+    /// Names that the configuration has are few and nobody's invention, and are not counted.
+    pub(super) fn may_open(
+        &self,
+        channel: &ChannelName,
+        caller: &Caller,
+        address: IpAddr,
+    ) -> Result<(), Failure> {
+        let is_new = !self.hub.has(channel) && !self.policies.has_name(channel);
+        if is_new && !matches!(caller, Caller::Backend(_)) {
+            self.rates.room(address)?;
+        }
+        Ok(())
+    }
+
     /// Opens a subscription whose bytes go to `sink`, which is made for the connection's id.
     ///
     /// Its client is present, its place in the order is fixed, and its worker has it: from now on

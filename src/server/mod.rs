@@ -34,7 +34,7 @@ pub use trace::start_logging;
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{Drain, Gate, Idempotency, router};
+use crate::gate::{Drain, Gate, Idempotency, Rates, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -228,6 +228,7 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         presence,
         hub,
         idempotency: Idempotency::default(),
+        rates: Rates::new(&config.limits),
         drain: Drain::default(),
         config,
     })

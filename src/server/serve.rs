@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
@@ -128,7 +128,8 @@ impl Serving {
             Ended::Leaves(head, leaving) => {
                 let parts = connection.into_parts();
                 let (stream, unread) = parts.io.into_inner().into_parts();
-                let read = joined(parts.read_buf, unread);
+                // A copy: an empty rest of hyper's buffer would keep the whole of it.
+                let read = Bytes::from([&*parts.read_buf, &*unread].concat());
                 if let Err(error) = self.hand_over((stream, read), &head, &leaving) {
                     tracing::debug!(%error, "a connection could not be handed over");
                 }
@@ -205,15 +206,6 @@ enum Ended {
     TooLate,
 }
 
-fn joined(first: Bytes, second: Bytes) -> Bytes {
-    if second.is_empty() {
-        return first;
-    }
-    let mut both = BytesMut::from(first);
-    both.extend_from_slice(&second);
-    both.freeze()
-}
-
 /// The whole answer to a head that did not come in time.
 fn too_late() -> Bytes {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
@@ -222,7 +214,7 @@ fn too_late() -> Bytes {
     let close = http::HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
-    joined(head::render(&response, true, b""), Bytes::from(length))
+    Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
 }
 
 /// A timer that is moved only when it must ring earlier, or has rung too early.

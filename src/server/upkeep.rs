@@ -30,6 +30,7 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         let time = gate.clock.now();
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());
+        gate.rates.sweep();
         gate.live.forget_expired(time);
         if let Some(directory) = directory.clone() {
             let written =
