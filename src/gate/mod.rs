@@ -52,6 +52,8 @@ use crate::store::{EndedLog, EndedRecord};
 pub struct Remote {
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
+    /// The request came through a trusted proxy, which named the address.
+    pub proxied: bool,
     /// The request came through a proxy that is not trusted.
     pub untrusted_proxy: bool,
     /// The connection is encrypted.
@@ -79,6 +81,8 @@ pub struct Gate {
     pub presence: Arc<Presence>,
     /// The channels.
     pub hub: Arc<Hub>,
+    /// How many connections are open from each address.
+    pub addresses: Arc<AddressCounts>,
     /// Keys of posts that may be repeated.
     pub idempotency: Idempotency,
     /// How fast clients and addresses may be.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::limit::Entered;
 use super::limit::Refusal;
 use super::publish::{Post, Tried};
 use super::subscribe::Wanted;
@@ -25,6 +26,8 @@ pub(super) struct ChannelPeer {
     client: ClientId,
     ip: Arc<str>,
     may_write: bool,
+    /// Its place among the connections of its address.
+    _entered: Option<Arc<Entered>>,
     /// Whether its messages are counted: not from a network that is exempt.
     is_counted: bool,
     /// The message that is heard next was counted when it came, and had to wait.
@@ -54,6 +57,7 @@ impl ChannelPeer {
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
             is_counted: wanted.visitor.is_counted,
             was_counted: false,
+            _entered: wanted.entered.clone(),
             connection,
             leave,
         }

@@ -18,7 +18,7 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     let peer = peer.to_canonical();
     let forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !forwarded || !is_trusted(peer, trusted) {
-        return Remote { address: peer, untrusted_proxy: forwarded, tls };
+        return Remote { address: peer, proxied: false, untrusted_proxy: forwarded, tls };
     }
     let chain = if headers.contains_key(FORWARDED) {
         all(headers, FORWARDED.as_str()).map(forwarded_for).collect::<Vec<_>>()
@@ -34,10 +34,10 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
             break;
         }
     }
-    Remote { address, untrusted_proxy: false, tls }
+    Remote { address, proxied: true, untrusted_proxy: false, tls }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Starts to watch, and has the allocator be quick about what is free.
     pub(super) fn start() -> Self {
+        keep_pages_small();
         set_purge_delay();
         Self::default()
     }
@@ -40,6 +41,17 @@ impl Memory {
             (self.least, self.most) = (now, now);
         }
         is_due
+    }
+}
+
+/// Has the kernel give this process pages of its usual size: of a huge page that one connection
+/// lies on, 2 MiB stay ours. Measured: 3.0 KB for an SSE stream became 1.3 KB, and 10 MB at the
+/// start 1.5 MB.
+#[allow(unsafe_code, reason = "prctl has no safe counterpart in what we use")]
+fn keep_pages_small() {
+    // SAFETY: this operation takes numbers only. Where the kernel does not know it, nothing changes.
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
     }
 }
 

@@ -34,7 +34,7 @@ pub use trace::start_logging;
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{Drain, Gate, Idempotency, Rates, router};
+use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -227,6 +227,7 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         clock: TokenClock::start(SystemTime::now(), kept.latest_time),
         presence,
         hub,
+        addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),
         rates: Rates::new(&config.limits),
         drain: Drain::default(),

@@ -31,6 +31,7 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());
         gate.rates.sweep();
+        gate.addresses.sweep();
         gate.live.forget_expired(time);
         if let Some(directory) = directory.clone() {
             let written =
