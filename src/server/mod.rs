@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use banner::banner;
+pub use memory::{be_frugal, give_back_if_asked};
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
@@ -199,6 +200,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         pong: config.heartbeat.timeout,
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
+        idle: give_back_if_asked,
     };
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }
