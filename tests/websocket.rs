@@ -16,11 +16,12 @@ use std::time::Duration;
 use common::client::{TestClient, Transport};
 use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
-use common::value_of;
 use common::ws::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, RawSocket, TEXT, frame, header, masked, upgrade,
 };
+use common::{guarded, value_of};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 /// The first byte of a frame: FIN and no RSV bit.
 const FIN: u8 = 0x80;
@@ -289,6 +290,19 @@ async fn a_close_is_echoed() {
     scene.socket.write(&frame(CLOSE, b"")).await;
     assert!(matches!(scene.socket.closed_with().await, None | Some(1000)));
     scene.others_are_undisturbed().await;
+}
+
+#[tokio::test]
+async fn who_goes_on_behind_its_close_is_not_reset() {
+    let mut scene = Scene::new().await;
+    let close = frame(CLOSE, &1000_u16.to_be_bytes());
+    scene.socket.write(&[close, frame(TEXT, &[b'a'; 30_000])].concat()).await;
+    let echo = scene.socket.next().await.unwrap();
+    assert_eq!((echo.opcode, echo.code()), (CLOSE, Some(1000)));
+    let (mut stream, read) = scene.socket.connection.into_parts();
+    assert!(read.is_empty());
+    let end = guarded("the end", stream.read(&mut [0; 16])).await;
+    assert_eq!(end.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! the answer together; errors are problem documents. It decides nothing else. `router` has all
 //! routes on one page; a file a verb.
 
+mod api;
 mod body;
 mod health;
 mod history;

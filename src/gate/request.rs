@@ -64,6 +64,20 @@ impl Pairs {
         Ok(Some(number.clamp(*range.start(), *range.end())))
     }
 
+    /// A number such as 0.5 within `range`, clamped to it.
+    pub(super) fn decimal(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Result<Option<f64>, Failure> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let number = number.ok_or_else(|| Failure::field(name, "must be a number"))?;
+        Ok(Some(number.clamp(*range.start(), *range.end())))
+    }
+
     /// The value of `since`, or of `name`, as a position.
     pub(super) fn since(&self, name: &str) -> Result<Option<Since>, Failure> {
         let Some(text) = self.get(name) else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
+use super::api::disconnect::disconnect;
 use super::problem::Failure;
 use super::{
     Gate, health, history, login, logout, poll, post as posts, stream, users, welcome, ws,
@@ -23,6 +24,7 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = verb(router, "/poll", || get(poll::poll).head(no_head));
     router = verb(router, "/users", || get(users::users));
     router = verb(router, "/history", || get(history::history));
+    router = both(router, "/api/disconnect", || post(disconnect));
     router = both(router, "/healthz", || get(health::healthz));
     router = both(router, "/readyz", || get(health::readyz));
     router = both(router, "/problems", || get(health::problems));

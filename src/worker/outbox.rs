@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Joined;
+use super::joined::Frame;
 use crate::channel::DeliveryPolicy;
 
 /// How many pieces leave in one `writev`.
@@ -195,6 +196,25 @@ impl Outbox {
         Some(piece.joined.bytes.slice(piece.from..piece.to))
     }
 
+    /// Everything that waits, as one buffer with its frames.
+    pub fn into_joined(self) -> Joined {
+        let mut bytes = Vec::with_capacity(self.bytes);
+        let mut frames = Vec::with_capacity(self.waiting.len());
+        for piece in &self.waiting {
+            let mut start = 0;
+            for frame in &piece.joined.frames {
+                if start >= piece.from && frame.end <= piece.to {
+                    let frame_bytes = piece.joined.bytes.get(start..frame.end);
+                    bytes.extend_from_slice(frame_bytes.unwrap_or_default());
+                    let sender = frame.sender.clone();
+                    frames.push(Frame { end: bytes.len(), mark: frame.mark, sender });
+                }
+                start = frame.end;
+            }
+        }
+        Joined { bytes: Bytes::from(bytes), frames }
+    }
+
     /// Takes everything out frame by frame.
     pub fn take_all_frames(&mut self) -> Vec<(super::Mark, Bytes)> {
         let mut all = Vec::new();
@@ -223,7 +243,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::joined::{Frame, Mark};
+    use crate::worker::joined::Mark;
 
     fn joined(frames: &[(&str, &str)]) -> Arc<Joined> {
         let mut bytes = Vec::new();
