@@ -20,7 +20,7 @@ use crate::code::Problem;
 /// The fields of a request's body. At most [`MAX_FIELDS`]; one that is given twice is refused, since
 /// two readers might each believe another one.
 #[derive(Debug)]
-pub(super) enum Fields {
+pub(crate) enum Fields {
     /// Of a form: texts.
     Form(Pairs),
     /// Of a JSON object: each value as it stands there.

@@ -32,9 +32,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
 pub use problem::{Failure, problem_document};
+pub(crate) use request::Pairs;
 pub use router::router;
 pub use welcome::tries;
 
