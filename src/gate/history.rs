@@ -34,7 +34,7 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     }
     // A position of an order that is over is told as a gap, also where nobody uses the channel.
     let named = since.or(before).is_some_and(|since| since.position.is_some());
-    let channel = if named { Some(gate.hub.channel(&name, &policy)) } else { gate.hub.find(&name) };
+    let channel = if named { Some(gate.hub.look_at(&name, &policy)) } else { gate.hub.find(&name) };
     let page = match (channel, before) {
         (None, _) | (Some(_), Some(Since { position: None, .. })) => Page::nothing(),
         (Some(channel), None) => forward(&channel, &name, since, limit),

@@ -10,6 +10,7 @@ mod history;
 mod idempotency;
 mod identify;
 mod leave;
+mod limit;
 mod login;
 mod logout;
 mod origin;
@@ -35,6 +36,7 @@ use tokio::sync::Notify;
 pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
+pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
 pub(crate) use request::Pairs;
 pub use router::router;
@@ -52,7 +54,9 @@ use crate::store::{EndedLog, EndedRecord};
 pub struct Remote {
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
-    /// The request came through a proxy that is not trusted.
+    /// The request came through a trusted proxy, and names the address behind it.
+    pub proxied: bool,
+    /// The request came through a proxy that is not trusted, or says two things of its address.
     pub untrusted_proxy: bool,
     /// The connection is encrypted.
     pub tls: bool,
@@ -79,8 +83,12 @@ pub struct Gate {
     pub presence: Arc<Presence>,
     /// The channels.
     pub hub: Arc<Hub>,
+    /// How many connections are open from each address.
+    pub addresses: Arc<AddressCounts>,
     /// Keys of posts that may be repeated.
     pub idempotency: Idempotency,
+    /// How fast clients and addresses may be.
+    pub rates: Rates,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
 }

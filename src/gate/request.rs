@@ -145,6 +145,7 @@ pub(super) fn channel_of(
 pub(super) fn remote_of(parts: &Parts) -> Remote {
     let unknown = Remote {
         address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        proxied: false,
         untrusted_proxy: true,
         tls: false,
     };

@@ -37,7 +37,7 @@ pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Resp
         Ok(response) => response,
         Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
             // An EventSource gives up for good on anything but 200.
-            let text = sse::come_back(retry_ms());
+            let text = sse::come_back(come_back_ms(&failure));
             respond(Body::from(text), "text/event-stream; charset=utf-8")
         }
         Err(failure) => failure.into_response(),
@@ -102,6 +102,12 @@ fn respond(body: Body, media_type: &'static str) -> Response {
     let unbuffered = HeaderName::from_static("x-accel-buffering");
     headers.insert(unbuffered, HeaderValue::from_static("no"));
     response
+}
+
+/// What one that was refused is asked to wait: as long as `Retry-After` would say, and a little more.
+fn come_back_ms(failure: &Failure) -> u64 {
+    let least = failure.retry_after.unwrap_or(0).saturating_mul(1000);
+    least + u64::from(getrandom::u32().unwrap_or(0) % 1000)
 }
 
 fn retry_ms() -> u64 {

@@ -21,24 +21,23 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// request is as one that came through a stranger.
 pub(crate) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: bool) -> Remote {
     let peer = peer.to_canonical();
-    let peers_own = |untrusted_proxy| Remote { address: peer, untrusted_proxy, tls };
     let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !is_forwarded || !is_trusted(peer, trusted) {
-        return peers_own(is_forwarded);
+        return Remote { address: peer, proxied: false, untrusted_proxy: is_forwarded, tls };
     }
     let told = |name: &str, read: fn(&str) -> Option<IpAddr>| {
         headers.contains_key(name).then(|| believed(peer, all(headers, name).map(read), trusted))
     };
-    match (told(FORWARDED.as_str(), forwarded_for), told(X_FORWARDED_FOR, parse_address)) {
-        (None, None) => peers_own(false),
-        (Some(one), Some(other)) if one != other => {
-            warn_of_disagreement_once();
-            peers_own(true)
-        }
-        (Some(address), _) | (None, Some(address)) => {
-            Remote { address, untrusted_proxy: false, tls }
-        }
+    let told = (told(FORWARDED.as_str(), forwarded_for), told(X_FORWARDED_FOR, parse_address));
+    let (address, disagree) = match told {
+        (Some(one), Some(other)) if one != other => (peer, true),
+        (Some(address), _) | (None, Some(address)) => (address, false),
+        (None, None) => (peer, false),
+    };
+    if disagree {
+        warn_of_disagreement_once();
     }
+    Remote { address, proxied: true, untrusted_proxy: disagree, tls }
 }
 
 fn warn_of_disagreement_once() {
@@ -69,7 +68,7 @@ fn believed(
     address
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

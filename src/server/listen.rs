@@ -10,18 +10,24 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::io::Stream;
-use super::serve::Serving;
+use super::serve::{Serving, whole};
 use super::{address, cors, limits};
-use crate::gate::{Detachable, Gate};
+use crate::gate::{Detachable, Failure, Gate};
 
 /// How long to wait when there are no descriptors left: accepting again at once would spin.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// How many connections that are refused get an answer at once; more are closed without one.
+const REFUSED: usize = 256;
+/// How long they are given to read it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What all connections share.
 #[derive(Debug)]
@@ -98,11 +104,21 @@ pub(super) async fn accept(
     acceptor: Option<TlsAcceptor>,
     draining: watch::Receiver<bool>,
 ) {
+    let refused = Arc::new(Semaphore::new(REFUSED));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let serving =
-                    Serving::new(Arc::clone(&front), peer, acceptor.is_some(), draining.clone());
+                let is_tls = acceptor.is_some();
+                let serving = Serving::new(Arc::clone(&front), peer, is_tls, draining.clone());
+                let serving = match serving {
+                    Ok(serving) => serving,
+                    Err(failure) => {
+                        if !is_tls {
+                            refuse(stream, failure.into(), &refused);
+                        }
+                        continue;
+                    }
+                };
                 let begun = begin(Arc::clone(&front), stream, acceptor.clone());
                 tokio::spawn(async move {
                     if let Some(stream) = begun.await {
@@ -116,6 +132,23 @@ pub(super) async fn accept(
             }
         }
     }
+}
+
+/// Answers a connection that there is no place for, and lets it go.
+fn refuse(mut stream: TcpStream, failure: Failure, refused: &Arc<Semaphore>) {
+    let Ok(permit) = Arc::clone(refused).try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        let _permit = permit;
+        let farewell = async {
+            stream.write_all(&whole(failure)).await?;
+            stream.shutdown().await?;
+            // Unread bytes would have the kernel reset the stream, and the answer be lost.
+            let mut request = [0; 1024];
+            while stream.read(&mut request).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    });
 }
 
 /// Agrees on TLS where that is wanted. `None` if the peer does not, or not in time.

@@ -29,12 +29,13 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use banner::banner;
+pub use memory::{be_frugal, give_back_if_asked};
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{Drain, Gate, Idempotency, router};
+use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -199,6 +200,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         pong: config.heartbeat.timeout,
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
+        idle: give_back_if_asked,
     };
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }
@@ -227,7 +229,9 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         clock: TokenClock::start(SystemTime::now(), kept.latest_time),
         presence,
         hub,
+        addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),
+        rates: Rates::new(&config.limits),
         drain: Drain::default(),
         config,
     })

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use http::{Request, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
@@ -21,11 +21,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::activity::{Activity, Underway};
+use super::address::is_trusted;
 use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
 use crate::code::Problem;
-use crate::gate::{Detachable, Failure, Leaving};
+use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
@@ -37,10 +38,14 @@ pub(super) struct Serving {
     peer: SocketAddr,
     is_tls: bool,
     draining: watch::Receiver<bool>,
+    /// Its place among the connections of its address; none behind a trusted proxy.
+    entered: Option<Entered>,
 }
 
-/// A socket that does not come back.
-struct Leased;
+/// A socket that does not come back: its place goes with it.
+struct Leased {
+    _entered: Option<Entered>,
+}
 
 impl Keeper for Leased {
     fn take_back(self: Box<Self>, _: Socket, _: Bytes) {}
@@ -60,13 +65,20 @@ impl Keeper for Serving {
 }
 
 impl Serving {
+    /// A connection from `peer`.
+    ///
+    /// # Errors
+    /// [`TooManyHere`] if its address has as many as it may have.
     pub(super) fn new(
         front: Arc<Front>,
         peer: SocketAddr,
         is_tls: bool,
         draining: watch::Receiver<bool>,
-    ) -> Self {
-        Self { front, peer, is_tls, draining }
+    ) -> Result<Self, TooManyHere> {
+        let Gate { addresses, config, .. } = &*front.gate;
+        let is_proxy = is_trusted(peer.ip().to_canonical(), &config.trusted_proxies);
+        let entered = if is_proxy { None } else { Some(addresses.enter(peer.ip())?) };
+        Ok(Self { front, peer, is_tls, draining, entered })
     }
 
     /// Serves a connection that has just opened.
@@ -118,17 +130,17 @@ impl Serving {
             alarm.poll(activity.due(), context).map(|()| Ended::TooLate)
         });
         match ended.await {
-            Ended::Closed(Ok(())) => {}
             Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
                 stream.say_and_forget(&too_late());
             }
-            Ended::TooLate => {}
+            Ended::Closed(Ok(())) | Ended::TooLate => {}
             Ended::Leaves(head, leaving) => {
                 let parts = connection.into_parts();
                 let (stream, unread) = parts.io.into_inner().into_parts();
-                let read = joined(parts.read_buf, unread);
+                // A copy: an empty rest of hyper's buffer would keep the whole of it.
+                let read = Bytes::from([&*parts.read_buf, &*unread].concat());
                 if let Err(error) = self.hand_over((stream, read), &head, &leaving) {
                     tracing::debug!(%error, "a connection could not be handed over");
                 }
@@ -145,8 +157,11 @@ impl Serving {
     ) -> io::Result<()> {
         let socket = stream.into_socket()?;
         let head = head::render(head, leaving.is_poll(), leaving.opening());
-        let keeper: Box<dyn Keeper> =
-            if leaving.is_poll() { Box::new(self) } else { Box::new(Leased) };
+        let keeper: Box<dyn Keeper> = if leaving.is_poll() {
+            Box::new(self)
+        } else {
+            Box::new(Leased { _entered: self.entered })
+        };
         leaving.hand_over(Handed { socket, read, head, keeper });
         Ok(())
     }
@@ -205,24 +220,19 @@ enum Ended {
     TooLate,
 }
 
-fn joined(first: Bytes, second: Bytes) -> Bytes {
-    if second.is_empty() {
-        return first;
-    }
-    let mut both = BytesMut::from(first);
-    both.extend_from_slice(&second);
-    both.freeze()
-}
-
 /// The whole answer to a head that did not come in time.
 fn too_late() -> Bytes {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
-    let body = crate::gate::problem_document(Problem::Timeout, detail);
-    let mut response = Failure::new(Problem::Timeout, detail).into_response();
-    let close = http::HeaderValue::from_static("close");
-    response.headers_mut().insert(header::CONNECTION, close);
+    whole(Failure::new(Problem::Timeout, detail))
+}
+
+/// The last answer on a connection that hyper does not have, or has no more.
+pub(super) fn whole(failure: Failure) -> Bytes {
+    let body = crate::gate::problem_document(failure.problem, &failure.detail);
+    let mut response = failure.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
-    joined(head::render(&response, true, b""), Bytes::from(length))
+    Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
 }
 
 /// A timer that is moved only when it must ring earlier, or has rung too early.

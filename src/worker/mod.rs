@@ -58,6 +58,8 @@ pub struct Limits {
     pub keep_warm: std::time::Duration,
     /// How many publications may wait for a worker.
     pub queue: usize,
+    /// Called by a worker that has nothing to do, before it sleeps. Must not wait.
+    pub idle: fn(),
 }
 
 /// What somebody above asks of a worker.

@@ -146,6 +146,13 @@ impl Workers {
         }
     }
 
+    /// Wakes every worker, for nothing but to go idle again.
+    pub fn wake(&self) {
+        for handle in &self.handles {
+            let _ = handle.shared.waker.wake();
+        }
+    }
+
     /// Ends every connection over `spread`, and then the threads. Waits for them.
     pub fn drain(&self, spread: std::time::Duration) {
         for handle in &self.handles {

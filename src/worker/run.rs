@@ -16,6 +16,7 @@ pub(super) struct Worker {
     poll: Poll,
     handle: WorkerHandle,
     connections: Connections,
+    idle: fn(),
 }
 
 impl Worker {
@@ -32,7 +33,7 @@ impl Worker {
         let registry = poll.registry().try_clone()?;
         let connections =
             Connections::new((index, registry), handle.clone(), limits, Instant::now());
-        Ok(Self { poll, handle, connections })
+        Ok(Self { poll, handle, connections, idle: limits.idle })
     }
 
     /// Works until it has drained.
@@ -45,6 +46,9 @@ impl Worker {
                 return;
             }
             let wait = self.connections.until_next(now);
+            if wait.is_none_or(|wait| !wait.is_zero()) {
+                (self.idle)();
+            }
             if let Err(error) = self.poll.poll(&mut ready, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {

@@ -10,16 +10,16 @@ const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 #[tokio::test]
 async fn chunks_that_are_none_are_refused() {
     let mut scene = Scene::new().await;
-    let extension = [b"a;x=".as_slice(), &[b'a'; 1024 * 1024], b"\r\nvalue=once\r\n"].concat();
+    let extension = [b"a;x=".as_slice(), &b"a".repeat(1024 * 1024), b"\r\nvalue=once\r\n"].concat();
     let many_extensions = b"1;x=aaaaaaaaaaaaaaaa\r\na\r\n".repeat(20_000);
     let trailers: Vec<String> = (0..20_000).map(|number| format!("X-{number}: a\r\n")).collect();
     let trailers = format!("a\r\nvalue=once\r\n0\r\n{}\r\n", trailers.concat());
     let long_trailer = format!("a\r\nvalue=once\r\n0\r\nX: {}\r\n\r\n", "a".repeat(100_000));
-    let much = [b"100000\r\n".as_slice(), &[b'a'; 0x10_0000], b"\r\n10\r\n"].concat();
+    let much = [b"100000\r\n".as_slice(), &b"a".repeat(0x10_0000), b"\r\n10\r\n"].concat();
     for (what, body) in [
         ("a size beyond 64 bits", &b"10000000000000000\r\nvalue=once\r\n0\r\n\r\n"[..]),
         ("a size that wraps around", b"1000000000000000a\r\nvalue=once\r\n0\r\n\r\n"),
-        ("a size without end", &[b'f'; 100_000]),
+        ("a size without end", &b"f".repeat(100_000)),
         ("a size that is not hexadecimal", b"xyz\r\nvalue=once\r\n0\r\n\r\n"),
         ("no size", b"\r\nvalue=once\r\n0\r\n\r\n"),
         ("a negative size", b"-a\r\nvalue=once\r\n0\r\n\r\n"),
