@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 
 use pushgate::fuzz;
 
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 7] = [
     ("frames", fuzz::frames),
     ("channel_name", fuzz::channel_name),
     ("form", fuzz::form),

@@ -3,6 +3,15 @@
 //!
 //! `PROPTEST_CASES=100000` looks further; what fails is made smaller, and printed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -41,7 +50,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
             match payload.len() {
                 short @ 0..126 => bytes.push(bit | u8::try_from(short).unwrap()),
                 long => {
-                    bytes.push(bit | 126);
+                    bytes.push(bit | 0x7e);
                     bytes.extend(u16::try_from(long).unwrap().to_be_bytes());
                 }
             }

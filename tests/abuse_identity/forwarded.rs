@@ -126,3 +126,20 @@ async fn a_header_that_the_proxy_lets_pass_forges_nothing() {
     assert_eq!(known_by(&node, &alice, PROXY, &agreed).await, "192.0.2.7");
     by_id(&agreed).send(&node).await.problem(403, "token-required");
 }
+
+#[tokio::test]
+async fn a_header_that_the_proxy_lets_pass_does_not_reset_a_rate() {
+    let limits = "[limits]\nexempt = []\nlogins_per_second = 1\nlogin_burst = 3";
+    let node = TestNode::with_config(&format!("trusted_proxies = [\"127.0.0.2\"]\n{limits}")).await;
+    let login = |number: u32| {
+        let login = Request::get("/login").from(PROXY).header("X-Forwarded-For", "192.0.2.7");
+        login.header("Forwarded", &format!("for=6.6.6.{number}"))
+    };
+    let mut statuses = Vec::new();
+    for number in 0..30 {
+        statuses.push(login(number).send(&node).await.status);
+    }
+    // One a second comes back, and thirty logins do not take many.
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!(refused >= 15, "{statuses:?}");
+}
