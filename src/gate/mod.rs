@@ -34,10 +34,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
 pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
+pub(crate) use request::Pairs;
 pub use router::router;
 pub use welcome::tries;
 
@@ -53,9 +55,9 @@ use crate::store::{EndedLog, EndedRecord};
 pub struct Remote {
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
-    /// The request came through a trusted proxy, which named the address.
+    /// The request came through a trusted proxy, and names the address behind it.
     pub proxied: bool,
-    /// The request came through a proxy that is not trusted.
+    /// The request came through a proxy that is not trusted, or says two things of its address.
     pub untrusted_proxy: bool,
     /// The connection is encrypted.
     pub tls: bool,
