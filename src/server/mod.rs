@@ -12,6 +12,7 @@ mod io;
 mod limits;
 mod listen;
 mod memory;
+mod panics;
 mod serve;
 mod tls;
 mod trace;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 pub use banner::banner;
 pub use memory::{be_frugal, give_back_if_asked};
+pub use panics::{panics, report_panics};
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
@@ -115,7 +117,8 @@ impl Server {
         let upkeep = upkeep::start(&gate, upkeep_dir);
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
-        let accepting = tokio::spawn(listen::accept(front, listener, acceptor, is_draining));
+        let accepting = listen::accept(front, listener, acceptor, is_draining);
+        let accepting = tokio::spawn(panics::vital("accepting", accepting));
         Ok(Self { address, gate, workers, accepting, upkeep, draining })
     }
 
@@ -201,6 +204,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
         idle: give_back_if_asked,
+        died: panics::die,
     };
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +24,7 @@ use super::address::is_trusted;
 use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
+use super::panics;
 use crate::code::Problem;
 use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
 use crate::worker::{Handed, Keeper, Socket};
@@ -282,7 +282,7 @@ impl Caller {
         // rustls gives its connection away, but takes none back.
         let detachable = Detachable { streams: can_leave, polls: can_leave && !self.is_tls };
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
-        let mut response = caught(answer).await;
+        let mut response = answered(answer).await;
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.
@@ -293,17 +293,12 @@ impl Caller {
 }
 
 /// A bug in an answer ends this request, no other.
-async fn caught(answer: impl Future<Output = Response>) -> Response {
-    let mut answer = pin!(answer);
-    std::future::poll_fn(|context| {
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| {
-            tracing::error!("a request panicked; it is answered 500");
-            let detail = "this request met a bug; it is logged, and nothing else was touched";
-            Poll::Ready(Failure::new(Problem::Internal, detail).into_response())
-        })
+async fn answered(answer: impl Future<Output = Response>) -> Response {
+    panics::caught(answer).await.unwrap_or_else(|_| {
+        tracing::error!("a request panicked; it is answered 500");
+        let detail = "this request met a bug; it is logged, and nothing else was touched";
+        Failure::new(Problem::Internal, detail).into_response()
     })
-    .await
 }
 
 /// The body of an answer; its request is under way until it is dropped.

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::memory::Memory;
+use super::panics::vital;
 use crate::gate::Gate;
 use crate::store::DataDir;
 
@@ -19,9 +20,10 @@ const MEMORY: Duration = Duration::from_secs(1);
 /// Starts the tasks; they end when they are aborted.
 pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHandle<()>> {
     let presence = Arc::clone(&gate.presence);
-    let timer = tokio::spawn(async move { presence.run_timer().await });
-    let forget = tokio::spawn(forget(Arc::clone(gate), directory));
-    let memory = tokio::spawn(watch_memory(Arc::clone(gate)));
+    let timer = async move { presence.run_timer().await };
+    let timer = tokio::spawn(vital("the timer of presence", timer));
+    let forget = tokio::spawn(vital("upkeep", forget(Arc::clone(gate), directory)));
+    let memory = tokio::spawn(vital("upkeep", watch_memory(Arc::clone(gate))));
     vec![timer, forget, memory]
 }
 
