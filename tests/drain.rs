@@ -15,6 +15,7 @@ use std::time::Duration;
 use common::client::{Event, TestClient, Transport};
 use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
+use common::process::raise_open_files;
 use common::value_of;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -191,15 +192,5 @@ async fn read_to_the_end(mut client: TestClient) -> (Vec<String>, Event) {
                 return (heard, end);
             }
         }
-    }
-}
-
-/// Both ends of a thousand connections need descriptors; a shell often allows 1024.
-async fn raise_open_files() {
-    let id = std::process::id().to_string();
-    let arguments = ["--pid", &id, "--nofile=4096:"];
-    let raised = tokio::process::Command::new("prlimit").args(arguments).output().await;
-    if !raised.is_ok_and(|output| output.status.success()) {
-        eprintln!("prlimit is not there to raise the number of open files");
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -86,6 +86,21 @@ impl Front {
         }
         response
     }
+}
+
+/// How many connections may wait to be accepted, if the system allows as many: a crowd that comes
+/// back at once. Who finds no place there tries again after a second, and later and later.
+const WAITING: u32 = 4096;
+
+/// Listens on `address`.
+///
+/// # Errors
+/// What the operating system says.
+pub(super) fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Sets what every connection inherits from the listener: Linux copies these at `accept`.

@@ -24,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -107,8 +106,7 @@ impl Server {
         let address = SocketAddr::new(config.bind, config.port);
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let kept = Kept::open(&config)?;
-        let listener = TcpListener::bind(address);
-        let listener = listener.await.map_err(|error| StartError::Listen(address, error))?;
+        let listener = listen::open(address).map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;

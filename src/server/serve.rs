@@ -326,3 +326,21 @@ impl http_body::Body for Tracked {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bug_in_an_answer_is_500_for_that_request() {
+        let bug = async {
+            tokio::task::yield_now().await;
+            let answer: Option<Response> = None;
+            answer.expect("a bug in a handler")
+        };
+        let well = async { Response::new(Body::empty()) };
+        let (bug, well) = tokio::join!(answered(bug), answered(well));
+        assert_eq!((bug.status().as_u16(), well.status().as_u16()), (500, 200));
+        assert_eq!(bug.headers()["content-type"], "application/problem+json");
+    }
+}
