@@ -57,6 +57,7 @@ pub struct Server {
     workers: Arc<Workers>,
     accepting: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
+    directory: Option<DataDir>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -110,14 +111,14 @@ impl Server {
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
-        let upkeep_dir = kept.directory.clone();
+        let directory = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
-        let upkeep = upkeep::start(&gate, upkeep_dir);
+        let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting = listen::accept(front, listener, acceptor, is_draining);
         let accepting = tokio::spawn(panics::vital("accepting", accepting));
-        Ok(Self { address, gate, workers, accepting, upkeep, draining })
+        Ok(Self { address, gate, workers, accepting, upkeep, directory, draining })
     }
 
     /// The address that is listened on, with its real port.
@@ -145,6 +146,7 @@ impl Server {
         self.draining.send_replace(true);
         // What has not ended by then never will.
         let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
+        upkeep::write_time(&self.gate, self.directory).await;
     }
 }
 

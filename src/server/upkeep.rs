@@ -35,14 +35,18 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.rates.sweep();
         gate.addresses.sweep();
         gate.live.forget_expired(time);
-        if let Some(directory) = directory.clone() {
-            let written =
-                tokio::task::spawn_blocking(move || directory.write_time(time.millis())).await;
-            if let Ok(Err(error)) = written {
-                tracing::error!(%error, "the time could not be written down");
-            }
-        }
+        write_time(&gate, directory.clone()).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Writes down until when tokens were judged: the next run begins there at the earliest.
+pub(super) async fn write_time(gate: &Gate, directory: Option<DataDir>) {
+    let Some(directory) = directory else { return };
+    let time = gate.clock.now();
+    let written = tokio::task::spawn_blocking(move || directory.write_time(time.millis())).await;
+    if let Ok(Err(error)) = written {
+        tracing::error!(%error, "the time could not be written down");
     }
 }
 
