@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::io::Stream;
 use super::serve::{Serving, whole};
+use super::trace::cut;
 use super::{address, cors, limits};
 use crate::gate::{Detachable, Failure, Gate};
 
@@ -56,7 +57,7 @@ impl Front {
     ) -> Response {
         let (mut parts, body) = request.into_parts();
         let log = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
+            .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
             let mut response = failure.into_response();
             if parts.version < Version::HTTP_2 {
