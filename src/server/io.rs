@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -173,9 +173,9 @@ impl Guarded {
         (self.stream, self.read)
     }
 
-    fn on_read(&self) {
-        if self.reads_heads {
-            self.activity.on_read();
+    fn on_read(&self, bytes: &[u8]) {
+        if self.reads_heads && !bytes.is_empty() {
+            self.activity.on_read(bytes);
         }
     }
 
@@ -211,16 +211,14 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         if !self.read.is_empty() {
             let count = self.read.len().min(buffer.remaining());
-            buffer.put_slice(self.read.get(..count).unwrap_or_default());
-            self.read.advance(count);
-            self.on_read();
+            let first = self.read.split_to(count);
+            buffer.put_slice(&first);
+            self.on_read(&first);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.on_read();
-        }
+        self.on_read(buffer.filled().get(before..).unwrap_or_default());
         read
     }
 }

@@ -229,10 +229,15 @@ fn too_late() -> Bytes {
 /// The last answer on a connection that hyper does not have, or has no more.
 pub(super) fn whole(failure: Failure) -> Bytes {
     let body = crate::gate::problem_document(failure.problem, &failure.detail);
-    let mut response = failure.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let response = closing(failure.into_response());
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
     Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
+}
+
+/// `response`, behind which the connection ends.
+pub(super) fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A timer that is moved only when it must ring earlier, or has rung too early.
@@ -277,6 +282,11 @@ impl Caller {
 
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
+        if self.activity.take_says_length_twice() {
+            let failure = Failure::field("Content-Length", "says again how long the body is");
+            let response = closing(failure.into_response());
+            return Ok(response.map(|body| Tracked { body, _underway: underway }));
+        }
         let can_leave =
             request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
         // rustls gives its connection away, but takes none back.
