@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Request, Version};
+use http::{Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::io::Stream;
-use super::serve::{Serving, whole};
+use super::serve::{Serving, closing, whole};
 use super::trace::cut;
 use super::{address, cors, limits};
 use crate::gate::{Detachable, Failure, Gate};
@@ -59,13 +59,9 @@ impl Front {
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
-            let mut response = failure.into_response();
-            if parts.version < Version::HTTP_2 {
-                // A head that is wrong may hide where the next one begins.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(http::header::CONNECTION, close);
-            }
-            response
+            let response = failure.into_response();
+            // A head that is wrong may hide where the next one begins.
+            if parts.version < Version::HTTP_2 { closing(response) } else { response }
         } else if let Some(response) = self.cors.preflight(&parts) {
             response
         } else {
