@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Connection, Inbound, Phase, Sent};
 use super::group::Groups;
+use super::tally::{Missing, Reason};
 use super::{
     Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, Socket, WorkerHandle,
 };
@@ -90,7 +91,7 @@ impl Connections {
             Order::Deliver(channel, item) => self.deliver(channel, item),
             Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
-            Order::Finish(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
+            Order::Finish(id) => self.with(id, Self::finish_poll),
             Order::Gone(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
             Order::Drained(id) => self.with(id, |this, key| this.replay(key, now)),
             Order::Drain(spread) => self.start_drain(spread, now),
@@ -115,6 +116,9 @@ impl Connections {
             // A poll is ended by whoever waits for it, long before this.
             Transport::Poll => Duration::from_hours(1),
         };
+        if let Sink::Body(outlet) = &attach.sink {
+            outlet.count_by(self.handle.tally());
+        }
         entry.insert(Box::new(Connection {
             id,
             sink: attach.sink,
@@ -132,7 +136,10 @@ impl Connections {
             beat: Beat::Due(now + beat),
             expires: attach.expires,
             scheduled: now + Duration::from_hours(24),
+            reason: Reason::Gone,
+            tally: Arc::clone(self.handle.tally()),
         }));
+        self.handle.tally().opened(attach.encoding.transport);
         self.keys.insert(id, key);
         self.handle.set_connections(self.slab.len());
         if !attach.first.is_empty() {
@@ -230,6 +237,7 @@ impl Connections {
                 self.settle(key, sent, now);
             }
         }
+        self.handle.tally().written(slice.ordered);
         for (place, key) in self.groups.end_slice(slice.group) {
             self.move_to(key, place);
         }
@@ -264,7 +272,20 @@ impl Connections {
             return;
         };
         if connection.encoding.transport == Transport::Poll {
-            self.drop_now(key, Ending::Dropped);
+            self.finish_poll(key);
+        }
+    }
+
+    /// Ends a long poll behind what it was told.
+    pub(super) fn finish_poll(&mut self, key: usize) {
+        self.note(key, Reason::Answered);
+        self.drop_now(key, Ending::Dropped);
+    }
+
+    /// Notes why a connection is about to end.
+    pub(super) fn note(&mut self, key: usize, reason: Reason) {
+        if let Some(connection) = self.slab.get_mut(key) {
+            connection.reason = reason;
         }
     }
 
@@ -316,6 +337,7 @@ impl Connections {
         if !connection.is_open() {
             return;
         }
+        connection.reason = Reason::Told(close);
         let transport = connection.encoding.transport;
         let last = Arc::new(Joined::of_frame(|out| transport.close(out, close)));
         let broken = matches!(connection.sink, Sink::Awaited)
@@ -377,6 +399,7 @@ impl Connections {
         let Some(peer) = connection.peer.take() else {
             return;
         };
+        connection.tally.ended(connection.encoding.transport, connection.reason);
         if connection.is_open() {
             let until = connection.scheduled;
             connection.phase = Phase::Closing { until, finish: false };
@@ -452,6 +475,7 @@ impl Connection {
         self.replaying = !page.caught_up;
         let transport = self.encoding.transport;
         if let Some(gap) = &page.gap {
+            self.tally.gaps.add(Missing::History, 1);
             let told = Arc::new(Joined::of_messages(std::iter::once(gap), transport));
             let sent = self.send_always(&told, limits.1);
             if sent != Sent::Ok {

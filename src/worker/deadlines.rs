@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Phase};
 use super::connections::Connections;
+use super::tally::Reason;
 use super::{Ending, Joined, Sink};
 use crate::code::Close;
 use crate::transport::ConnectionId;
@@ -93,6 +94,7 @@ impl Connections {
 
     /// Resets a connection whose peer takes nothing; a body is given up with what it holds.
     fn give_up(&mut self, key: usize) {
+        self.note(key, Reason::Unresponsive);
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
@@ -179,7 +181,7 @@ impl Connections {
         };
         let id = connection.id;
         if connection.encoding.transport == Transport::Poll {
-            self.drop_now(key, Ending::Dropped);
+            self.finish_poll(key);
         } else if connection.replaying && connection.is_open() {
             // It is read to, or the write deadline would have ended it.
             if let Some(drain) = &mut self.drain {

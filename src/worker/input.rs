@@ -6,8 +6,10 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Inbound, Phase, Sent, is_retry};
 use super::connections::Connections;
+use super::tally::Reason;
 use super::{Ending, Joined, Reaction, Said, Sink};
 use crate::code::Close;
+use crate::metrics::Tally as _;
 use crate::transport::ws::{self, Message};
 
 /// Most bytes that one connection may bring in one turn.
@@ -34,6 +36,7 @@ impl Connections {
                 }
                 Ok(count) => {
                     room = room.saturating_sub(count);
+                    connection.tally.received.add(count);
                     if matches!(connection.phase, Phase::Open) {
                         self.on_bytes(key, scratch.get(..count).unwrap_or_default(), now);
                     }
@@ -187,6 +190,7 @@ impl Connections {
         let heard = std::panic::AssertUnwindSafe(|| peer.heard(said));
         std::panic::catch_unwind(heard).unwrap_or_else(|_| {
             tracing::error!("hearing a message panicked; its connection is closed");
+            connection.tally.panics.add(1);
             Reaction::Close(Close::GoingAway)
         })
     }
@@ -216,6 +220,7 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
+        connection.reason = Reason::Client;
         let echo = Arc::new(Joined::of_frame(|out| ws::close_echo(out, code)));
         let sent = connection.send_always(&echo, now);
         if sent == Sent::Broken || connection.outbox.is_none() {

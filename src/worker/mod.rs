@@ -8,7 +8,8 @@
 //! - `run` is the loop; `connections`, `input` and `deadlines` are what happens to a connection: by
 //!   order, because its peer spoke, because its time came; `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for an HTTP body,
-//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS.
+//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
+//! - `tally` is what the worker counts, for the metrics.
 
 mod connection;
 mod connections;
@@ -21,6 +22,7 @@ mod outlet;
 mod queue;
 mod run;
 mod socket;
+mod tally;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
 pub use queue::{Reservation, WorkerHandle, Workers};
 pub use socket::Socket;
+pub use tally::{Delivered, Missing, Reason, Tally};
 
 use crate::channel::{DeliveryPolicy, Publication};
 use crate::code::Close;
