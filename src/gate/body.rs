@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::request::Pairs;
 use super::{Failure, Gate};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 
 /// The fields of a request's body.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Fields {
         let read = Self::read_untimed(gate, parts, body);
         tokio::time::timeout(time, read)
             .await
-            .map_err(|_| Failure::new(Problem::Timeout, "the body did not arrive in time"))?
+            .map_err(|_| Failure::of_limit(Limit::BodySeconds, "the body did not arrive in time"))?
     }
 
     async fn read_untimed(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
@@ -39,7 +39,7 @@ impl Fields {
         let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         if announced.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length > limit)
         {
-            return Err(too_large("the body", limit));
+            return Err(too_large(Limit::BodyBytes, limit));
         }
         if parts.headers.contains_key(CONTENT_ENCODING) {
             let detail = "a body with a Content-Encoding is not taken";
@@ -47,7 +47,7 @@ impl Fields {
         }
         let bytes = Limited::new(body, limit).collect().await.map_err(|error| {
             if error.is::<http_body_util::LengthLimitError>() {
-                too_large("the body", limit)
+                too_large(Limit::BodyBytes, limit)
             } else {
                 Failure::new(Problem::BadRequest, "the body ended before it was whole")
             }
@@ -122,6 +122,7 @@ impl Fields {
 }
 
 /// 413, with the limit.
-pub(super) fn too_large(what: &str, limit: usize) -> Failure {
-    Failure::new(Problem::TooLarge, format!("{what} has a limit of {limit} bytes"))
+pub(super) fn too_large(limit: Limit, bytes: usize) -> Failure {
+    let what = if limit == Limit::MessageBytes { "value" } else { "the body" };
+    Failure::of_limit(limit, format!("{what} has a limit of {bytes} bytes"))
 }

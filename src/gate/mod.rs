@@ -11,16 +11,20 @@ mod idempotency;
 mod identify;
 mod login;
 mod logout;
+mod metrics;
 mod origin;
 mod peer;
 mod poll;
 mod post;
 mod problem;
+mod process;
 mod publish;
 mod request;
+mod route;
 mod router;
 mod stream;
 mod subscribe;
+mod tally;
 mod users;
 mod welcome;
 mod ws;
@@ -28,12 +32,15 @@ mod ws;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
 pub use idempotency::Idempotency;
 pub use problem::{Failure, problem_document};
-pub use router::router;
+pub use route::Route;
+pub use router::{admin_router, router};
+pub use tally::{Tallies, Tally};
 pub use welcome::tries;
 pub use ws::TakeApart;
 
@@ -51,6 +58,8 @@ pub struct Remote {
     pub address: IpAddr,
     /// The request came through a proxy that is not trusted.
     pub untrusted_proxy: bool,
+    /// The request was made on this machine, as far as everyone who passed it on can be believed.
+    pub is_here: bool,
     /// The connection is encrypted.
     pub tls: bool,
 }
@@ -80,6 +89,10 @@ pub struct Gate {
     pub idempotency: Idempotency,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
+    /// What is counted here.
+    pub tallies: Tallies,
+    /// When the process started.
+    pub started: SystemTime,
 }
 
 /// The door that closes when the node goes away.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::publish::{Post, Tried};
 use super::subscribe::Wanted;
+use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection};
 use crate::code::{Close, Problem};
@@ -79,6 +80,7 @@ impl ChannelPeer {
             content,
             to,
             key,
+            way: Way::Ws,
         }
     }
 }
@@ -89,7 +91,10 @@ impl Peer for ChannelPeer {
             Said::Text(text) => Inbound::Frame(text),
             Said::Binary(bytes) => Inbound::Binary(bytes),
         };
-        self.say(inbound).unwrap_or_else(|failure| Reaction::Tell(told(&failure)))
+        self.say(inbound).unwrap_or_else(|failure| {
+            self.gate.tallies.mine().rejected(Way::Ws, failure.problem, failure.limit);
+            Reaction::Tell(told(&failure))
+        })
     }
 
     fn closed(self: Box<Self>, ending: Ending) {

@@ -5,9 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderValue, StatusCode};
 
+use super::tally::Rejected;
 use crate::channel::json::string;
 use crate::channel::{NameError, Rejection};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 use crate::identity::TokenError;
 use crate::presence::{PresenceError, UnknownClient};
 
@@ -22,6 +23,8 @@ pub struct Failure {
     pub retry_after: Option<u64>,
     /// The methods that the path does have.
     pub allow: Option<&'static str>,
+    /// The limit that it ran into.
+    pub limit: Option<Limit>,
 }
 
 /// What a verb answers.
@@ -33,7 +36,12 @@ impl Failure {
         let passes = matches!(problem.status(), 429 | 503);
         let retry_after = passes.then(jittered);
         let allow = (problem == Problem::NotPostable).then_some("GET");
-        Self { problem, detail: detail.into(), retry_after, allow }
+        Self { problem, detail: detail.into(), retry_after, allow, limit: None }
+    }
+
+    /// The problem of who runs into `limit`, explained by `detail`.
+    pub fn of_limit(limit: Limit, detail: impl Into<String>) -> Self {
+        Self { limit: Some(limit), ..Self::new(limit.problem(), detail) }
     }
 
     /// 400, naming the field.
@@ -65,6 +73,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let document = problem_document(self.problem, &self.detail);
         let mut response = Response::new(Body::from(document));
+        Rejected::mark(&self, &mut response);
         let status = StatusCode::from_u16(self.problem.status());
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -111,7 +120,11 @@ impl From<TokenError> for Failure {
 
 impl From<PresenceError> for Failure {
     fn from(error: PresenceError) -> Self {
-        Self::new(Problem::OverCapacity, error.to_string())
+        let limit = match error {
+            PresenceError::TooManyClients => Limit::Clients,
+            PresenceError::TooManyConnections => Limit::ConnectionsPerClient,
+        };
+        Self::of_limit(limit, error.to_string())
     }
 }
 

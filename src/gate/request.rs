@@ -111,6 +111,7 @@ pub(super) fn remote_of(parts: &Parts) -> Remote {
     let unknown = Remote {
         address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         untrusted_proxy: true,
+        is_here: false,
         tls: false,
     };
     // Put there by the server for each request; without it nothing is taken for granted.

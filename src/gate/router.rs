@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::problem::Failure;
 use super::{
-    Gate, health, history, login, logout, poll, post as posts, stream, users, welcome, ws,
+    Gate, health, history, login, logout, metrics, poll, post as posts, stream, users, welcome, ws,
 };
 use crate::code::Problem;
 
@@ -26,8 +26,24 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = both(router, "/healthz", || get(health::healthz));
     router = both(router, "/readyz", || get(health::readyz));
     router = both(router, "/problems", || get(health::problems));
+    if gate.config.admin.bind.is_none() {
+        router = both(router, "/metrics", || get(metrics::metrics));
+    }
+    finish(router.route("/", get(welcome::welcome)), gate)
+}
+
+/// The service of the admin listener.
+pub fn admin_router(gate: Arc<Gate>) -> Router {
+    let mut router = Router::new();
+    router = both(router, "/healthz", || get(health::healthz));
+    router = both(router, "/readyz", || get(health::readyz));
+    router = both(router, "/metrics", || get(metrics::admin_metrics));
+    finish(router, gate)
+}
+
+/// What is said of all other paths and methods.
+fn finish(router: Routes, gate: Arc<Gate>) -> Router {
     router
-        .route("/", get(welcome::welcome))
         .fallback(async || Failure::new(Problem::NotFound, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Failure::new(Problem::MethodNotAllowed, "Allow names the methods of this path")

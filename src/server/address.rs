@@ -18,7 +18,8 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     let peer = peer.to_canonical();
     let forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !forwarded || !is_trusted(peer, trusted) {
-        return Remote { address: peer, untrusted_proxy: forwarded, tls };
+        let is_here = peer.is_loopback() && !forwarded;
+        return Remote { address: peer, untrusted_proxy: forwarded, is_here, tls };
     }
     let chain = if headers.contains_key(FORWARDED) {
         all(headers, FORWARDED.as_str()).map(forwarded_for).collect::<Vec<_>>()
@@ -34,7 +35,8 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
             break;
         }
     }
-    Remote { address, untrusted_proxy: false, tls }
+    let is_here = peer.is_loopback() && address.is_loopback();
+    Remote { address, untrusted_proxy: false, is_here, tls }
 }
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -73,14 +75,43 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn of(peer: &str, headers: &[(&str, &str)]) -> (String, bool) {
+        let remote = remote_of(peer, headers);
+        (remote.address.to_string(), remote.untrusted_proxy)
+    }
+
+    fn remote_of(peer: &str, headers: &[(&str, &str)]) -> Remote {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let remote = remote(peer.parse().unwrap(), &map, &trusted, false);
-        (remote.address.to_string(), remote.untrusted_proxy)
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.2/32".parse().unwrap()];
+        remote(peer.parse().unwrap(), &map, &trusted, false)
+    }
+
+    #[test]
+    fn only_what_came_from_loopback_all_the_way_is_from_here() {
+        let header = "x-forwarded-for";
+        for here in [
+            ("127.0.0.1", [].as_slice()),
+            ("::1", &[]),
+            ("::ffff:127.0.0.1", &[]),
+            ("127.0.0.2", &[(header, "127.0.0.1")]),
+            ("127.0.0.2", &[(header, "9.9.9.9, ::1")]),
+        ] {
+            assert!(remote_of(here.0, here.1).is_here, "{here:?}");
+        }
+        for elsewhere in [
+            ("9.9.9.9", [].as_slice()),
+            ("9.9.9.9", &[(header, "127.0.0.1")]),
+            ("10.0.0.1", &[(header, "127.0.0.1")]),
+            ("127.0.0.1", &[(header, "127.0.0.1")]),
+            ("127.0.0.1", &[("forwarded", "for=127.0.0.1")]),
+            ("127.0.0.2", &[(header, "9.9.9.9")]),
+            ("127.0.0.2", &[(header, "127.0.0.1, 9.9.9.9")]),
+        ] {
+            assert!(!remote_of(elsewhere.0, elsewhere.1).is_here, "{elsewhere:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
+use crate::gate::Tallies;
+use crate::metrics::Tally as _;
 use crate::worker::Socket;
 
 /// TCP as it is, or TLS over it.
@@ -31,6 +33,7 @@ pub(super) enum Stream {
 /// version: so nobody else would notice. The timers exist only while there is something to judge.
 pub(super) struct Guarded {
     stream: Stream,
+    tallies: Tallies,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
     opening: Option<Opening>,
@@ -46,10 +49,16 @@ struct Opening {
 const PREFACE: usize = 24;
 
 impl Guarded {
-    pub(super) fn new(stream: Stream, write: Duration, head: Duration) -> Self {
+    pub(super) fn new(stream: Stream, tallies: Tallies, write: Duration, head: Duration) -> Self {
         let until = Box::pin(tokio::time::sleep_until(Instant::now() + head));
         let opening = Some(Opening { until, read: 0 });
-        Self { stream, deadline: write, waiting: None, opening }
+        Self { stream, tallies, deadline: write, waiting: None, opening }
+    }
+
+    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = written {
+            self.tallies.mine().sent.add(*count);
+        }
     }
 
     /// Counts what was read until the version is known; fails if that takes too long.
@@ -101,6 +110,7 @@ impl AsyncRead for Guarded {
             Stream::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
         };
         let count = buffer.filled().len() - before;
+        self.tallies.mine().received.add(count);
         self.judge_opening(count, context)?;
         read
     }
@@ -116,6 +126,7 @@ impl AsyncWrite for Guarded {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
             Stream::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
         };
+        self.count_sent(&written);
         self.judge(written, context)
     }
 
@@ -128,6 +139,7 @@ impl AsyncWrite for Guarded {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(context, slices),
         };
+        self.count_sent(&written);
         self.judge(written, context)
     }
 

@@ -18,9 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::caught::caught;
 use super::io::{Guarded, Stream, take_apart};
 use super::{address, cors, limits};
-use crate::gate::{Gate, TakeApart};
+use crate::gate::{Gate, Route, TakeApart};
 
 /// How long to wait when there are no descriptors left: accepting again at once would spin.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
@@ -41,9 +42,15 @@ impl Front {
         Self { gate, router, cors }
     }
 
+    /// What the connections of the admin listener share: pages of other sites are not let in.
+    pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
+        Self { gate, router, cors: cors::Cors::new(&[]) }
+    }
+
     /// Answers one request.
     async fn answer(&self, peer: SocketAddr, tls: bool, request: Request<Incoming>) -> Response {
         let (mut parts, body) = request.into_parts();
+        let route = Route::of(parts.uri.path());
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
@@ -64,10 +71,11 @@ impl Front {
             let origin = parts.headers.get(http::header::ORIGIN).cloned();
             let request = Request::from_parts(parts, Body::new(body));
             let mut router = self.router.clone();
-            let Ok(mut response) = Service::call(&mut router, request).await;
+            let mut response = caught(Service::call(&mut router, request), &self.gate).await;
             self.cors.allow(origin.as_ref(), response.headers_mut());
             response
         };
+        self.gate.answered(route, &response);
         if let Some((method, path)) = log {
             tracing::debug!(%method, ?path, status = response.status().as_u16());
         }
@@ -130,7 +138,7 @@ async fn serve(
     let heartbeat = front.gate.config.heartbeat.clone();
     let (headers, write) = (limits.header_seconds, limits.write_seconds);
     let tls = matches!(stream, Stream::Tls(_));
-    let io = TokioIo::new(Guarded::new(stream, write, headers));
+    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&front.gate.tallies), write, headers));
     let service = hyper::service::service_fn(move |request| {
         let front = Arc::clone(&front);
         async move { Ok::<_, Infallible>(front.answer(peer, tls, request).await) }

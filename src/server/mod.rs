@@ -4,7 +4,9 @@
 //! request is answered; a WebSocket then leaves for its worker.
 
 mod address;
+mod admin;
 mod banner;
+mod caught;
 mod cors;
 mod io;
 mod limits;
@@ -25,13 +27,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use admin::Admin;
 pub use banner::banner;
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{Drain, Gate, Idempotency, router};
+use crate::gate::{Drain, Gate, Idempotency, Tallies, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -51,6 +54,7 @@ pub struct Server {
     gate: Arc<Gate>,
     workers: Arc<Workers>,
     accepting: JoinHandle<()>,
+    admin: Option<Admin>,
     upkeep: Vec<JoinHandle<()>>,
     graceful: Arc<GracefulShutdown>,
 }
@@ -61,6 +65,8 @@ pub struct Server {
 pub enum StartError {
     /// The address is taken, or not ours.
     Listen(SocketAddr, std::io::Error),
+    /// The same of `admin.bind`.
+    Admin(SocketAddr, std::io::Error),
     /// Something in the data directory cannot be used.
     Store(StoreError),
     /// A file named in `[tls]` cannot be used.
@@ -75,6 +81,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => {
+                write!(f, "cannot listen on {address}, the admin.bind: {error}")
+            }
             Self::Store(error) => write!(f, "{error}"),
             Self::Tls(path, why) => write!(f, "{}: {why}", path.display()),
             Self::Pattern(pattern, error) => write!(f, "channels.\"{pattern}\": {error}"),
@@ -103,6 +112,10 @@ impl Server {
         let listener = TcpListener::bind(address);
         let listener = listener.await.map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+        let admin = match config.admin.bind {
+            Some(address) => Some(admin::Bound::bind(address).await?),
+            None => None,
+        };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
         let upkeep_dir = kept.directory.clone();
@@ -112,7 +125,8 @@ impl Server {
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting =
             tokio::spawn(listen::accept(front, listener, acceptor, Arc::clone(&graceful)));
-        Ok(Self { address, gate, workers, accepting, upkeep, graceful })
+        let admin = admin.map(|bound| bound.serve(&gate));
+        Ok(Self { address, gate, workers, accepting, admin, upkeep, graceful })
     }
 
     /// The address that is listened on, with its real port.
@@ -120,10 +134,16 @@ impl Server {
         self.address
     }
 
+    /// The address of the admin listener, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
     /// Stops accepting, answers what waits, tells every connection, and waits until all is done.
     ///
     /// New requests on open connections get 503; posts under way are finished and delivered;
-    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`.
+    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`. The
+    /// admin listener goes on to the end.
     pub async fn drain(self) {
         self.accepting.abort();
         self.gate.drain.close().await;
@@ -227,6 +247,8 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         hub,
         idempotency: Idempotency::default(),
         drain: Drain::default(),
+        tallies: Tallies::default(),
+        started: SystemTime::now(),
         config,
     })
 }
