@@ -264,6 +264,13 @@ impl Request {
         connection
     }
 
+    /// As [`Self::send`], to another listener than the node's public one.
+    pub async fn send_to(&self, address: SocketAddr) -> Response {
+        let mut connection = Connection::open_from(address, self.from).await;
+        connection.write(&self.bytes(address, false)).await;
+        connection.response().await
+    }
+
     /// Sends, and waits for the whole answer.
     pub async fn send(&self, node: &TestNode) -> Response {
         self.begin(node).await.response().await
