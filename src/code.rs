@@ -192,6 +192,16 @@ pub enum Limit {
     BodySeconds,
     /// `message_bytes`.
     MessageBytes,
+    /// `header_seconds`.
+    HeaderSeconds,
+    /// `logins_per_second`, and its burst.
+    LoginsPerSecond,
+    /// `messages_per_second`, and its burst.
+    MessagesPerSecond,
+    /// `rooms_per_minute`.
+    RoomsPerMinute,
+    /// `connections_per_address`.
+    ConnectionsPerAddress,
     /// `connections`.
     Connections,
     /// `connections_per_client`.
@@ -204,12 +214,17 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::TargetBytes,
         Self::HeaderBytes,
         Self::BodyBytes,
         Self::BodySeconds,
         Self::MessageBytes,
+        Self::HeaderSeconds,
+        Self::LoginsPerSecond,
+        Self::MessagesPerSecond,
+        Self::RoomsPerMinute,
+        Self::ConnectionsPerAddress,
         Self::Connections,
         Self::ConnectionsPerClient,
         Self::Clients,
@@ -224,6 +239,11 @@ impl Limit {
             Self::BodyBytes => ("body_bytes", Problem::TooLarge),
             Self::BodySeconds => ("body_seconds", Problem::Timeout),
             Self::MessageBytes => ("message_bytes", Problem::TooLarge),
+            Self::HeaderSeconds => ("header_seconds", Problem::Timeout),
+            Self::LoginsPerSecond => ("logins_per_second", Problem::RateLimited),
+            Self::MessagesPerSecond => ("messages_per_second", Problem::RateLimited),
+            Self::RoomsPerMinute => ("rooms_per_minute", Problem::RateLimited),
+            Self::ConnectionsPerAddress => ("connections_per_address", Problem::OverCapacity),
             Self::Connections => ("connections", Problem::OverCapacity),
             Self::ConnectionsPerClient => ("connections_per_client", Problem::OverCapacity),
             Self::Clients => ("clients", Problem::OverCapacity),

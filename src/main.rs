@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use pushgate::command::ClientCommand;
 use pushgate::config::{self, Config, Flags};
-use pushgate::server::{Server, banner, start_logging};
+use pushgate::server::{Server, banner, be_frugal, give_back_if_asked, start_logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps sizes apart: what a handshake needs for a moment leaves no holes between connections that
@@ -66,6 +66,7 @@ impl ServeArgs {
 }
 
 fn main() -> ExitCode {
+    be_frugal();
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => args.load().map_or_else(|code| code, serve),
@@ -90,7 +91,10 @@ fn check(config: &Config) -> ExitCode {
 
 fn serve(config: Config) -> ExitCode {
     start_logging(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_park(give_back_if_asked)
+        .build();
     let served = match runtime {
         Ok(runtime) => runtime.block_on(serve_until_told(config)),
         Err(error) => Err(error.to_string()),

@@ -203,6 +203,11 @@ impl Pattern {
         Ok(Self(parts))
     }
 
+    /// Whether the pattern speaks of a single name.
+    pub fn is_name(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Name(_) | Part::End))
+    }
+
     /// Whether `name` is one of those that the pattern speaks of.
     pub fn matches(&self, name: &ChannelName) -> bool {
         let mut segments = name.as_str().split('/').filter(|segment| !segment.is_empty());

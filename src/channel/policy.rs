@@ -58,6 +58,12 @@ impl Policies {
         let (_, policy) = self.0.iter().find(|(pattern, _)| pattern.matches(name))?;
         (policy.kind != Kind::Off).then_some(policy)
     }
+
+    /// Whether a pattern that holds for no other channel names this one.
+    pub fn has_name(&self, name: &ChannelName) -> bool {
+        let found = self.0.iter().find(|(pattern, _)| pattern.matches(name));
+        found.is_some_and(|(pattern, _)| pattern.is_name())
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +89,8 @@ mod tests {
         assert_eq!(kind("lab/a"), Some(Kind::Json));
         assert_eq!(kind("lab/secret"), None);
         assert_eq!(kind("lab/secret/deeper"), Some(Kind::Message));
+        let has_name = |name| policies.has_name(&ChannelName::parse(name).unwrap());
+        assert!(has_name("lab/secret"));
+        assert!(!has_name("lab/a") && !has_name("anything") && !has_name(""));
     }
 }

@@ -13,7 +13,8 @@ const ROOM: usize = 65_536;
 /// Bounds on sizes, times, counts and rates. Sizes are bytes; a second is one on the clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Networks that no per-address or per-client limit counts. Default: none.
+    /// Networks that no per-address or per-client limit counts; an address is an IPv4 address or an
+    /// IPv6 /64. Default: none.
     pub exempt: Vec<IpNet>,
     /// A message, and a whole WebSocket message as sent. Bytes, 1 to 64 MiB, default 32 KiB.
     pub message_bytes: usize,
@@ -49,11 +50,13 @@ pub struct Limits {
     pub logins_per_second: u32,
     /// Logins from one address at a stroke. 1 to 1 000 000 000, default 500.
     pub login_burst: u32,
-    /// Messages of one client, per second in the long run. 1 to 1 000 000 000, default 100.
+    /// Messages of one client over all its connections and posts, per second in the long run.
+    /// 1 to 1 000 000 000, default 100.
     pub messages_per_second: u32,
     /// Messages of one client at a stroke. 1 to 1 000 000 000, default 500.
     pub message_burst: u32,
-    /// Channels that one address makes by first use, per minute. 1 to 1 000 000 000, default 128.
+    /// Channels that one address makes by first use, at a stroke and per minute in the long run.
+    /// 1 to 1 000 000 000, default 128.
     pub rooms_per_minute: u32,
     /// Orders that wait for one worker. 16 to 16 777 216 entries, default 8 192.
     pub worker_queue: usize,

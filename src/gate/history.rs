@@ -35,7 +35,7 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     }
     // A position of an order that is over is told as a gap, also where nobody uses the channel.
     let channel = match since {
-        Some(Since { position: Some(_), .. }) => Some(gate.hub.channel(&name, &policy)),
+        Some(Since { position: Some(_), .. }) => Some(gate.hub.look_at(&name, &policy)),
         Some(Since { position: None, .. }) | None => gate.hub.find(&name),
     };
     let page = match channel {

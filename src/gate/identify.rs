@@ -138,6 +138,15 @@ impl Gate {
         parts.headers.contains_key(AUTHORIZATION) && self.api_keys.verify(token)
     }
 
+    /// Whether the request shows an API key, as far as its head tells.
+    pub(super) fn is_backend(&self, parts: &Parts) -> bool {
+        let values = parts.headers.get_all(AUTHORIZATION).into_iter();
+        let mut given = values.filter_map(|value| value.to_str().ok()?.split_once(' '));
+        given.any(|(scheme, key)| {
+            scheme.eq_ignore_ascii_case("bearer") && self.api_keys.verify(key.trim())
+        })
+    }
+
     /// A client id without a token is believed only where that client is; wire.md section 3.
     fn client_alone(&self, parts: &Parts, client: ClientId) -> Result<Caller, Failure> {
         let refused = |detail: &str| Err(Failure::new(Problem::TokenRequired, detail));
@@ -180,12 +189,22 @@ impl Gate {
             address: remote.address,
             shown_ip: self.shown_ip(remote.address),
             origin: origin_of(parts).map(Arc::from),
+            is_counted: self.rates.counts(remote.address),
             token,
         })
     }
 }
 
 impl Caller {
+    /// The client that speaks; none for a backend and for nobody in particular.
+    pub(super) fn client(&self) -> Option<&ClientId> {
+        match self {
+            Self::Client(claims) => Some(&claims.client),
+            Self::ClientId(client) => Some(client),
+            Self::Backend(_) | Self::Nobody => None,
+        }
+    }
+
     /// Whether the caller may receive from `channel`.
     pub(super) fn check_read(&self, channel: &ChannelName, policy: &Policy) -> Result<(), Failure> {
         match self {

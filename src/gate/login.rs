@@ -30,6 +30,10 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
     if gate.drain.is_draining() {
         return Err(Failure::draining());
     }
+    let remote = remote_of(&parts);
+    if !gate.is_backend(&parts) {
+        gate.rates.login(remote.address)?;
+    }
     let query = Pairs::of_query(&parts)?;
     let fields = match parts.method {
         Method::POST => Some(Fields::read(&gate, &parts, body).await?),
@@ -40,13 +44,13 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
     let name = name_of(&query, fields.as_ref())?;
     let minted = gate.mint(&caller, name)?;
     let claims = &minted.claims;
-    let remote = remote_of(&parts);
     let visitor = Visitor {
         client: claims.client.clone(),
         name: claims.name.clone(),
         address: remote.address,
         shown_ip: gate.shown_ip(remote.address),
         origin: origin_of(&parts).map(Arc::from),
+        is_counted: gate.rates.counts(remote.address),
         token: Some(claims.order),
     };
     gate.presence.login(&visitor, Instant::now())?;

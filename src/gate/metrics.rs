@@ -53,7 +53,7 @@ impl Gate {
             };
         }
         // A page in a browser on this machine is not its operator.
-        if remote_of(parts).is_here && !parts.headers.contains_key(ORIGIN) {
+        if remote_of(parts).is_here() && !parts.headers.contains_key(ORIGIN) {
             return Ok(());
         }
         let detail = "metrics are for this machine, or with an API key";

@@ -9,6 +9,8 @@ mod health;
 mod history;
 mod idempotency;
 mod identify;
+mod leave;
+mod limit;
 mod login;
 mod logout;
 mod metrics;
@@ -37,12 +39,13 @@ use std::time::SystemTime;
 use tokio::sync::Notify;
 
 pub use idempotency::Idempotency;
+pub use leave::{Detachable, Leaving};
+pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
 pub use route::Route;
 pub use router::{admin_router, router};
 pub use tally::{Tallies, Tally};
 pub use welcome::tries;
-pub use ws::TakeApart;
 
 use crate::channel::Policies;
 use crate::config::{Config, IpDisclosure};
@@ -54,14 +57,24 @@ use crate::store::{EndedLog, EndedRecord};
 /// Who sent a request, as the listener saw it; put into each request by the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote {
+    /// The address that the connection comes from.
+    pub peer: IpAddr,
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
+    /// The request came through a trusted proxy, which named the address.
+    pub proxied: bool,
     /// The request came through a proxy that is not trusted.
     pub untrusted_proxy: bool,
-    /// The request was made on this machine, as far as everyone who passed it on can be believed.
-    pub is_here: bool,
     /// The connection is encrypted.
     pub tls: bool,
+}
+
+impl Remote {
+    /// Whether the request was made on this machine: the connection was, and whoever passed it on
+    /// is trusted and says so.
+    pub const fn is_here(&self) -> bool {
+        self.peer.is_loopback() && self.address.is_loopback() && !self.untrusted_proxy
+    }
 }
 
 /// Everything the verbs speak to. Owner: the server; shared by all requests.
@@ -85,8 +98,12 @@ pub struct Gate {
     pub presence: Arc<Presence>,
     /// The channels.
     pub hub: Arc<Hub>,
+    /// How many connections are open from each address.
+    pub addresses: Arc<AddressCounts>,
     /// Keys of posts that may be repeated.
     pub idempotency: Idempotency,
+    /// How fast clients and addresses may be.
+    pub rates: Rates,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
     /// What is counted here.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::limit::Entered;
+use super::limit::Refusal;
 use super::publish::{Post, Tried};
 use super::subscribe::Wanted;
 use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection};
-use crate::code::{Close, Problem};
+use crate::code::{Close, Limit, Problem};
 use crate::dialect::plain;
 use crate::identity::ClientId;
 use crate::presence::Leave;
@@ -25,6 +27,12 @@ pub(super) struct ChannelPeer {
     client: ClientId,
     ip: Arc<str>,
     may_write: bool,
+    /// Its place among the connections of its address.
+    _entered: Option<Arc<Entered>>,
+    /// Whether its messages are counted: not from a network that is exempt.
+    is_counted: bool,
+    /// The message that is heard next was counted when it came, and had to wait.
+    was_counted: bool,
     connection: ConnectionId,
     /// How the client leaves where it does not close the connection itself; none for one that was
     /// never there.
@@ -48,9 +56,20 @@ impl ChannelPeer {
                 .claims
                 .as_ref()
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
+            is_counted: wanted.visitor.is_counted,
+            was_counted: false,
+            _entered: wanted.entered.clone(),
             connection,
             leave,
         }
+    }
+
+    /// Counts a message, once however often it is offered.
+    fn count(&mut self) -> Result<(), Refusal> {
+        if std::mem::take(&mut self.was_counted) || !self.is_counted {
+            return Ok(());
+        }
+        self.gate.rates.message(&self.client)
     }
 
     fn say(&self, inbound: Inbound<'_>) -> Result<Reaction, Failure> {
@@ -87,14 +106,26 @@ impl ChannelPeer {
 
 impl Peer for ChannelPeer {
     fn heard(&mut self, said: Said<'_>) -> Reaction {
+        match self.count() {
+            Ok(()) => {}
+            Err(Refusal::Told(refusal)) => {
+                let limit = Limit::MessagesPerSecond;
+                self.gate.tallies.mine().rejected(Way::Ws, limit.problem(), Some(limit));
+                return Reaction::Tell(refusal);
+            }
+            Err(Refusal::Enough) => return Reaction::Close(Close::RateLimited),
+        }
         let inbound = match said {
             Said::Text(text) => Inbound::Frame(text),
             Said::Binary(bytes) => Inbound::Binary(bytes),
         };
-        self.say(inbound).unwrap_or_else(|failure| {
+        let reaction = self.say(inbound);
+        let reaction = reaction.unwrap_or_else(|failure| {
             self.gate.tallies.mine().rejected(Way::Ws, failure.problem, failure.limit);
             Reaction::Tell(told(&failure))
-        })
+        });
+        self.was_counted = reaction == Reaction::Busy;
+        reaction
     }
 
     fn closed(self: Box<Self>, ending: Ending) {

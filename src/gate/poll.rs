@@ -9,18 +9,21 @@ use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 use tokio::time::Instant;
 
+use super::leave::detachable;
 use super::peer::ChannelPeer;
 use super::post::json;
 use super::problem::Answer;
 use super::request::Pairs;
 use super::subscribe::Wanted;
-use super::{Failure, Gate};
+use super::{Failure, Gate, Leaving};
 use crate::channel::{Position, Since};
 use crate::hub::From;
 use crate::presence::{Leave, Opening};
 use crate::transport::ConnectionId;
 use crate::transport::{Transport, poll};
-use crate::worker::{Attach, Delivered, Inlet, Item, Joined, Mark, Order, Outlet, Sink};
+use crate::worker::{
+    Attach, Delivered, Ending, Inlet, Item, Joined, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
+};
 
 /// Longest wait in seconds, and the one of who does not say: below what proxies allow.
 const MAX_WAIT: usize = 55;
@@ -41,31 +44,51 @@ struct Polling {
     wanted: Wanted,
     wait: Duration,
     connection: ConnectionId,
-    outlet: Arc<Outlet>,
+    /// Where its worker puts what it is told; none where the worker answers itself.
+    outlet: Option<Arc<Outlet>>,
     /// It is on no list: nobody in particular asks.
     is_nobody: bool,
+}
+
+/// What a client that polls has seen: a position, and version and life of the users list.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    position: Position,
+    users: (u64, u32),
+}
+
+/// The peer of a poll that its worker answers.
+struct PollPeer {
+    peer: ChannelPeer,
+    seen: Seen,
 }
 
 /// The verb.
 pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
     let (parts, _body) = request.into_parts();
-    let wanted = Wanted::of(&gate, &parts, Transport::Poll)?;
+    let wanted = Wanted::of(&gate, &parts, Transport::Poll.into())?;
     let query = Pairs::of_query(&parts)?;
     let wait = query.number("wait", 0..=MAX_WAIT)?.unwrap_or(WAIT);
     let polling = Polling {
         is_nobody: wanted.claims.is_none(),
         wait: Duration::from_secs(u64::try_from(wait).unwrap_or(0)),
         connection: gate.hub.workers().allot().0,
-        outlet: Arc::default(),
+        outlet: (!detachable(&parts).polls).then(Arc::default),
         wanted,
     };
     gate.connect_token(polling.wanted.claims.as_deref()).await;
     let (begun, version) = polling.begin(&gate)?;
-    let text = match begun {
-        Begun::Answer(opening) => polling.answer_now(&gate, opening, version),
-        Begun::Waits(position) => polling.wait(&gate, position, version).await,
+    let mut response = match (begun, polling.outlet.clone()) {
+        (Begun::Answer(opening), _) => json(polling.answer_now(&gate, opening, version)),
+        (Begun::Waits(position), Some(outlet)) => {
+            json(polling.wait(&gate, outlet, Seen { position, users: version }).await)
+        }
+        (Begun::Waits(_), None) => {
+            let mut response = json(Vec::new());
+            response.extensions_mut().insert(Leaving::poll(&gate, polling.connection));
+            response
+        }
     };
-    let mut response = json(text);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -91,7 +114,7 @@ impl Polling {
             let version = opening.version;
             let idle = opening.users.is_none() && opening.inbox.is_empty() && opening.dropped == 0;
             let asked = matches!(self.wanted.from, From::Since(_)) && !self.wait.is_zero();
-            let waits = if idle && asked { self.attach(gate, version.0) } else { None };
+            let waits = if idle && asked { self.attach(gate, version) } else { None };
             (waits.map_or(Begun::Answer(opening), Begun::Waits), version)
         };
         if self.is_nobody {
@@ -107,25 +130,31 @@ impl Polling {
     }
 
     /// Subscribes, unless there is something to answer already.
-    fn attach(&self, gate: &Arc<Gate>, users: u64) -> Option<Position> {
+    fn attach(&self, gate: &Arc<Gate>, users: (u64, u32)) -> Option<Position> {
         gate.with_channel(&self.wanted, self.connection, |key, source, start| {
             if start.is_behind() || start.gap.is_some() {
                 return None;
             }
             let leave = (!self.is_nobody).then_some(Leave::Poll(self.wait));
             let peer = ChannelPeer::new(gate, &self.wanted, self.connection, leave);
+            let seen = Seen { position: start.position, users };
+            let (sink, peer): (_, Box<dyn Peer>) = match &self.outlet {
+                Some(outlet) => (Sink::Body(Arc::clone(outlet)), Box::new(peer)),
+                None => (Sink::Awaited, Box::new(PollPeer { peer, seen })),
+            };
             let attach = Attach {
                 id: self.connection,
-                sink: Sink::Body(Arc::clone(&self.outlet)),
+                sink,
                 encoding: self.wanted.encoding,
                 channel: key,
                 source,
                 offset: start.position.offset,
                 replay: false,
-                users,
+                users: users.0,
                 first: Vec::new(),
                 expires: gate.expiry(self.wanted.claims.as_deref()),
-                peer: Box::new(peer),
+                answer_by: self.outlet.is_none().then(|| Instant::now() + self.wait),
+                peer,
             };
             gate.hub.workers().of(self.connection).send(Order::Attach(Box::new(attach)));
             Some(start.position)
@@ -153,13 +182,13 @@ impl Polling {
             message
         });
         let messages = first.iter().map(|message| &**message).chain(kept);
-        poll::answer(messages, &since(position, version))
+        poll::answer(messages, &Seen { position, users: version }.to_string())
     }
 
     /// Waits for the first delivery, or until the time is over.
-    async fn wait(&self, gate: &Gate, position: Position, version: (u64, u32)) -> Vec<u8> {
+    async fn wait(&self, gate: &Gate, outlet: Arc<Outlet>, seen: Seen) -> Vec<u8> {
         let worker = gate.hub.workers().of(self.connection).clone();
-        let inlet = Inlet::new(Arc::clone(&self.outlet), worker, self.connection);
+        let inlet = Inlet::new(outlet, worker, self.connection);
         let frames = if let Ok(frames) = tokio::time::timeout(self.wait, inlet.ended()).await {
             frames
         } else {
@@ -167,19 +196,41 @@ impl Polling {
             inlet.finish();
             tokio::time::timeout(END, inlet.ended()).await.unwrap_or_default()
         };
-        let (mut position, mut version) = (position, version);
-        for (mark, _) in &frames {
-            match mark {
-                Mark::Offset(offset) => position.offset = *offset,
-                Mark::Users(users) => version.0 = *users,
-                Mark::Other => {}
-            }
-        }
-        let messages = frames.iter().map(|(_, message): &(Mark, Bytes)| &**message);
-        poll::answer(messages, &since(position, version))
+        seen.answer(&frames)
     }
 }
 
-fn since(position: Position, version: (u64, u32)) -> String {
-    Since { position: Some(position), users: Some(version) }.to_string()
+impl Seen {
+    /// The answer that tells `told`, and what the client has seen with it.
+    fn answer(mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {
+        for (mark, _) in told {
+            match mark {
+                Mark::Offset(offset) => self.position.offset = *offset,
+                Mark::Users(users) => self.users.0 = *users,
+                Mark::Other => {}
+            }
+        }
+        let messages = told.iter().map(|(_, message): &(Mark, Bytes)| &**message);
+        poll::answer(messages, &self.to_string())
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Since { position: Some(self.position), users: Some(self.users) }.fmt(f)
+    }
+}
+
+impl Peer for PollPeer {
+    fn heard(&mut self, said: Said<'_>) -> Reaction {
+        self.peer.heard(said)
+    }
+
+    fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {
+        self.seen.answer(told)
+    }
+
+    fn closed(self: Box<Self>, ending: Ending) {
+        Box::new(self.peer).closed(ending);
+    }
 }

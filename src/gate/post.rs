@@ -35,15 +35,22 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     };
     check_size(&gate, &fields)?;
     let caller = gate.identify(&parts, &query, Some(&fields))?;
+    let address = remote_of(&parts).address;
+    if !matches!(caller, Caller::Backend(_)) {
+        gate.rates.post(address, caller.client())?;
+    }
     caller.check_write(&channel, &policy)?;
     let accepted = policy.kind.accept(inbound(&fields)?)?;
     let Accepted::Publish { content, .. } = accepted else {
         return Err(Rejection::NotPostable.into());
     };
-    let sender = gate.sender(&parts, &caller, &policy, &channel)?;
-    let ip = gate.shown_ip(remote_of(&parts).address);
     let to = fields.text("to")?.filter(|to| !to.is_empty());
     let key = key_of(&parts, &fields)?;
+    if to.is_none() {
+        gate.may_open(&channel, &caller, address)?;
+    }
+    let sender = gate.sender(&parts, &caller, &policy, &channel)?;
+    let ip = gate.shown_ip(address);
     let post = Post { channel, policy, sender, ip, content, to, key, way: Way::Http };
     let answer = gate.publish(&post).await?;
     Ok(json(answer))

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use http::{HeaderValue, StatusCode};
 
+use super::limit::{TooFast, TooManyHere};
 use super::tally::Rejected;
 use crate::channel::json::string;
 use crate::channel::{NameError, Rejection};
@@ -55,9 +56,14 @@ impl Failure {
     }
 }
 
-/// 1 to 3 seconds, so that those who were refused together do not come back together.
+/// 1 to 3 seconds.
 fn jittered() -> u64 {
-    1 + u64::from(getrandom::u32().unwrap_or(0) % 3)
+    1 + spread()
+}
+
+/// 0 to 2 seconds, so that those who were refused together do not come back together.
+fn spread() -> u64 {
+    u64::from(getrandom::u32().unwrap_or(0) % 3)
 }
 
 /// The document itself, as JSON.
@@ -118,6 +124,21 @@ impl From<TokenError> for Failure {
     }
 }
 
+impl From<TooFast<'_>> for Failure {
+    fn from(refused: TooFast<'_>) -> Self {
+        // Whole seconds, and never so few that it would be refused again for coming early.
+        let wait = refused.wait.as_secs() + u64::from(refused.wait.subsec_nanos() > 0);
+        let retry_after = Some(wait.max(1) + spread());
+        Self { retry_after, limit: refused.limit, ..Self::new(Problem::RateLimited, refused.told) }
+    }
+}
+
+impl From<TooManyHere> for Failure {
+    fn from(error: TooManyHere) -> Self {
+        Self::of_limit(Limit::ConnectionsPerAddress, error.to_string())
+    }
+}
+
 impl From<PresenceError> for Failure {
     fn from(error: PresenceError) -> Self {
         let limit = match error {
@@ -131,5 +152,25 @@ impl From<PresenceError> for Failure {
 impl From<UnknownClient> for Failure {
     fn from(_: UnknownClient) -> Self {
         Self::new(Problem::UnknownClient, "the client id is not present")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_was_too_fast_is_never_asked_to_come_back_too_soon() {
+        for (millis, least) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (9_999, 10)] {
+            for _ in 0..20 {
+                let wait = Duration::from_millis(millis);
+                let failure = Failure::from(TooFast { limit: None, told: "limits.some", wait });
+                let asked = failure.retry_after.unwrap();
+                assert!((least..=least + 2).contains(&asked), "{asked} s for {wait:?}");
+                assert_eq!(failure.detail, "limits.some");
+            }
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! `GET /sse[/{channel}]` and `GET /stream[/{channel}]`: streams that are bodies of HTTP answers.
+//!
+//! Over HTTP/1.1 a worker writes the body itself, as it writes to a WebSocket; else hyper does.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,15 +10,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 
+use super::leave::detachable;
 use super::problem::Answer;
-use super::subscribe::Wanted;
+use super::subscribe::{Opened, Wanted};
 use super::tally::Rejected;
-use super::{Failure, Gate};
-use crate::transport::{Transport, sse};
+use super::{Failure, Gate, Leaving};
+use crate::transport::{Framing, Transport, sse};
 use crate::worker::{GivenUp, Inlet, Outlet, Sink};
 
 /// What an `EventSource` is asked to wait before it comes back, in milliseconds, and how much more
@@ -35,7 +38,7 @@ pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Resp
         Ok(response) => response,
         Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
             // An EventSource gives up for good on anything but 200.
-            let text = sse::come_back(retry_ms());
+            let text = sse::come_back(come_back_ms(&failure));
             let mut response = respond(Body::from(text), "text/event-stream; charset=utf-8");
             Rejected::mark(&failure, &mut response);
             response
@@ -55,21 +58,41 @@ async fn open(
     transport: Transport,
 ) -> Result<Response, Failure> {
     let (parts, _body) = request.into_parts();
-    let wanted = Wanted::of(gate, &parts, transport)?;
+    let framing = Framing { transport, chunked: detachable(&parts).streams };
+    let wanted = Wanted::of(gate, &parts, framing)?;
+    if framing.chunked {
+        let opened = gate.open(&wanted, |_| Sink::Awaited).await?;
+        let mut response = respond(Body::empty(), media_type(transport));
+        let headers = response.headers_mut();
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let opening = opening(framing, &opened);
+        response.extensions_mut().insert(Leaving::stream(gate, opened.connection, opening));
+        return Ok(response);
+    }
     let outlet = Arc::new(Outlet::default());
     let opened = gate.open(&wanted, |_| Sink::Body(Arc::clone(&outlet))).await?;
     let worker = gate.hub.workers().of(opened.connection).clone();
-    let mut head = Vec::new();
-    let media_type = match transport {
-        Transport::Sse => {
-            sse::opening(&mut head, &opened.start.position.to_string(), retry_ms());
-            "text/event-stream; charset=utf-8"
-        }
-        Transport::Stream | Transport::Ws | Transport::Poll => "application/x-ndjson",
-    };
     let inlet = Inlet::new(outlet, worker, opened.connection);
-    let head = (!head.is_empty()).then(|| Bytes::from(head));
-    Ok(respond(Body::new(StreamBody { head, inlet }), media_type))
+    let head = Some(opening(framing, &opened)).filter(|head| !head.is_empty());
+    Ok(respond(Body::new(StreamBody { head, inlet }), media_type(transport)))
+}
+
+const fn media_type(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Sse => "text/event-stream; charset=utf-8",
+        Transport::Stream | Transport::Ws | Transport::Poll => "application/x-ndjson",
+    }
+}
+
+/// What a stream begins with, before any message.
+fn opening(framing: Framing, opened: &Opened) -> Bytes {
+    let mut out = Vec::new();
+    if framing.transport == Transport::Sse {
+        let position = opened.start.position.to_string();
+        framing.frame(&mut out, |out| sse::opening(out, &position, retry_ms()));
+    }
+    Bytes::from(out)
 }
 
 fn respond(body: Body, media_type: &'static str) -> Response {
@@ -82,6 +105,12 @@ fn respond(body: Body, media_type: &'static str) -> Response {
     let unbuffered = HeaderName::from_static("x-accel-buffering");
     headers.insert(unbuffered, HeaderValue::from_static("no"));
     response
+}
+
+/// What one that was refused is asked to wait: as long as `Retry-After` would say, and a little more.
+fn come_back_ms(failure: &Failure) -> u64 {
+    let least = failure.retry_after.unwrap_or(0).saturating_mul(1000);
+    least + u64::from(getrandom::u32().unwrap_or(0) % 1000)
 }
 
 fn retry_ms() -> u64 {

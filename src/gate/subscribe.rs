@@ -1,5 +1,6 @@
 //! What all streams have in common: who subscribes to what, from where, told how.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::identify::Caller;
+use super::limit::Entered;
 use super::peer::ChannelPeer;
-use super::request::{Pairs, channel_of, from_of};
+use super::request::{Pairs, channel_of, from_of, remote_of};
 use super::{Failure, Gate};
 use crate::channel::{ChannelName, Policy};
 use crate::code::{Close, Limit, Problem};
@@ -17,8 +19,7 @@ use crate::dialect::{UsersMode, plain};
 use crate::hub::{Channel, From, Start};
 use crate::identity::Claims;
 use crate::presence::{Leave, Opening, Seat, Visitor};
-use crate::transport::ConnectionId;
-use crate::transport::Transport;
+use crate::transport::{ConnectionId, Framing, Transport};
 use crate::worker::{Attach, ChannelKey, Encoding, Order, Sink, Source};
 
 /// A subscription that was asked for and is allowed.
@@ -30,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) claims: Option<Arc<Claims>>,
     pub(super) from: From,
     pub(super) encoding: Encoding,
+    /// Its place among the connections of its address, where its proxy has none.
+    pub(super) entered: Option<Arc<Entered>>,
 }
 
 /// A subscription that is open: its worker has it.
@@ -41,7 +44,7 @@ pub(super) struct Opened {
 
 impl Wanted {
     /// Reads a subscription out of a request; limits were judged, identity and fields are here.
-    pub(super) fn of(gate: &Gate, parts: &Parts, transport: Transport) -> Result<Self, Failure> {
+    pub(super) fn of(gate: &Gate, parts: &Parts, framing: Framing) -> Result<Self, Failure> {
         if gate.drain.is_draining() {
             return Err(Failure::draining());
         }
@@ -54,21 +57,24 @@ impl Wanted {
         let caller = gate.identify_by_token(parts, &query)?;
         caller.check_read(&channel, &policy)?;
         let visitor = gate.visitor(parts, &caller, &policy)?;
+        let from = from_of(parts, &query)?;
+        let users = users_mode(&query, &policy)?;
+        gate.may_open(&channel, &caller, visitor.address)?;
+        let entered = gate.enter_behind_proxy(parts)?;
         let claims = match caller {
             Caller::Client(claims) => Some(claims),
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
         };
-        let from = from_of(parts, &query)?;
         let ids = query.is_on("ids") && !policy.kind.carries_id();
-        let encoding = Encoding { transport, ids, users: users_mode(&query, &policy)? };
-        Ok(Self { channel, policy, visitor, claims, from, encoding })
+        let encoding = Encoding { framing, ids, users };
+        Ok(Self { channel, policy, visitor, claims, from, encoding, entered })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
     pub(super) fn first(&self, gate: &Gate, opening: Opening, start: &Start) -> Vec<Bytes> {
-        gate.tallies.mine().began(self.encoding.transport, &opening, start);
+        gate.tallies.mine().began(self.encoding.transport(), &opening, start);
         let mut first = Vec::new();
-        if self.encoding.ids && self.encoding.transport != Transport::Poll {
+        if self.encoding.ids && self.encoding.transport() != Transport::Poll {
             first.push(plain::since(start.position));
         }
         first.extend(opening.users);
@@ -91,6 +97,32 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
 }
 
 impl Gate {
+    /// Counts a connection that comes through a trusted proxy for the address the proxy names; the
+    /// others are counted when they are accepted.
+    fn enter_behind_proxy(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
+        let remote = remote_of(parts);
+        if !remote.proxied {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.addresses.enter(remote.address)?)))
+    }
+
+    /// Whether somebody at `address` may use `channel`, which counts only where that would make it.
+    ///
+    /// Names that the configuration has are few and nobody's invention, and are not counted.
+    pub(super) fn may_open(
+        &self,
+        channel: &ChannelName,
+        caller: &Caller,
+        address: IpAddr,
+    ) -> Result<(), Failure> {
+        let is_new = !self.hub.has(channel) && !self.policies.has_name(channel);
+        if is_new && !matches!(caller, Caller::Backend(_)) {
+            self.rates.room(address)?;
+        }
+        Ok(())
+    }
+
     /// Opens a subscription whose bytes go to `sink`, which is made for the connection's id.
     ///
     /// Its client is present, its place in the order is fixed, and its worker has it: from now on
@@ -121,6 +153,7 @@ impl Gate {
                     users,
                     first,
                     expires: self.expiry(wanted.claims.as_deref()),
+                    answer_by: None,
                     peer: Box::new(ChannelPeer::new(
                         self,
                         wanted,
@@ -150,7 +183,7 @@ impl Gate {
             connection,
             channel: wanted.channel.clone(),
             users: wanted.encoding.users,
-            is_poll: wanted.encoding.transport == Transport::Poll,
+            is_poll: wanted.encoding.transport() == Transport::Poll,
         }
     }
 

@@ -34,7 +34,7 @@ pub struct Tally {
     /// Requests and messages that failed.
     pub(super) rejections: By<(Way, Problem), 46>,
     /// Those that failed by a limit.
-    pub(super) limited: By<Limit, 9>,
+    pub(super) limited: By<Limit, 14>,
     /// Requests that were answered.
     pub(super) requests: By<(Route, Class), 75>,
     /// Bytes that HTTP wrote.
@@ -97,7 +97,12 @@ impl Tally {
 }
 
 impl Gate {
-    /// Counts a request for `path` that is answered with `response`.
+    /// Counts a failure that is told to somebody whose request is not known.
+    pub fn refused(&self, failure: &Failure) {
+        self.tallies.mine().rejected(Way::Http, failure.problem, failure.limit);
+    }
+
+    /// Counts a request that is answered with `response`.
     pub fn answered(&self, route: Route, response: &Response) {
         let tally = self.tallies.mine();
         tally.requests.add((route, Class::of(response.status())), 1);

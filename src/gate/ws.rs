@@ -8,49 +8,43 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, Version};
-use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use super::identify::offered_protocols;
+use super::leave::detachable;
 use super::origin::may_upgrade;
 use super::problem::Answer;
 use super::subscribe::Wanted;
-use super::{Failure, Gate};
+use super::{Failure, Gate, Leaving};
 use crate::code::Problem;
-use crate::transport::ConnectionId;
 use crate::transport::Transport;
-use crate::worker::{Order, Sink};
-
-/// Takes an upgraded connection of hyper apart; the server knows what it is made of.
-pub type TakeApart = fn(hyper::upgrade::Upgraded) -> Option<(crate::worker::Socket, bytes::Bytes)>;
+use crate::worker::Sink;
 
 /// The subprotocol that we speak.
 const PROTOCOL: &str = "pushgate.v1";
 
 /// The verb.
 pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
-    let (mut parts, _body) = request.into_parts();
+    let (parts, _body) = request.into_parts();
     let accept = check_handshake(&parts)?;
     if !may_upgrade(&gate, &parts) {
         let detail = "pages of this origin may not open a WebSocket here";
         return Err(Failure::new(Problem::Forbidden, detail));
     }
-    let wanted = Wanted::of(&gate, &parts, Transport::Ws)?;
-    let (Some(upgrade), Some(take_apart)) =
-        (parts.extensions.remove::<OnUpgrade>(), parts.extensions.get::<TakeApart>().copied())
-    else {
-        return Err(upgrade_required("this connection cannot be upgraded"));
-    };
+    if !detachable(&parts).streams {
+        return Err(upgrade_required("a request with a body cannot be upgraded"));
+    }
+    let wanted = Wanted::of(&gate, &parts, Transport::Ws.into())?;
     let opened = gate.open(&wanted, |_| Sink::Awaited).await?;
-    let handing = hand_over(Arc::clone(&gate), opened.connection, upgrade, take_apart);
-    tokio::spawn(handing);
     let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Leaving::stream(&gate, opened.connection, Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -60,26 +54,6 @@ pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answe
         headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(response)
-}
-
-/// Brings the socket to the worker that has the connection already.
-async fn hand_over(
-    gate: Arc<Gate>,
-    connection: ConnectionId,
-    upgrade: OnUpgrade,
-    take_apart: TakeApart,
-) {
-    let time = gate.config.limits.upgrade_seconds;
-    let upgraded = tokio::time::timeout(time, upgrade).await;
-    let socket = match upgraded {
-        Ok(Ok(upgraded)) => take_apart(upgraded),
-        Ok(Err(_)) | Err(_) => None,
-    };
-    let order = match socket {
-        Some((socket, read)) => Order::Socket(connection, socket, read),
-        None => Order::Gone(connection),
-    };
-    gate.hub.workers().of(connection).send(order);
 }
 
 /// Judges the handshake; the `Sec-WebSocket-Accept` that answers it.

@@ -85,26 +85,38 @@ impl Hub {
             return channel;
         }
         let entry = self.channels.entry(name.clone());
-        let open = || {
-            Arc::new(Channel {
-                key: ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed)),
-                name: name.clone(),
-                policy: Arc::clone(policy),
-                state: Mutex::new(State {
-                    last: self.engine.open(name),
-                    recent: Recent::new(policy.history),
-                    subscribers: vec![0; self.workers.count()],
-                    used_at: Instant::now(),
-                    freed: false,
-                }),
-            })
-        };
-        Arc::clone(entry.or_insert_with(open).value())
+        Arc::clone(entry.or_insert_with(|| self.make(name, policy)).value())
+    }
+
+    fn make(&self, name: &ChannelName, policy: &Arc<Policy>) -> Arc<Channel> {
+        Arc::new(Channel {
+            key: ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed)),
+            name: name.clone(),
+            policy: Arc::clone(policy),
+            state: Mutex::new(State {
+                last: self.engine.open(name),
+                recent: Recent::new(policy.history),
+                subscribers: vec![0; self.workers.count()],
+                used_at: Instant::now(),
+                freed: false,
+            }),
+        })
     }
 
     /// The channel `name`, if it is in use.
     pub fn find(&self, name: &ChannelName) -> Option<Arc<Channel>> {
         self.channels.get(name).map(|channel| Arc::clone(channel.value()))
+    }
+
+    /// Whether the channel `name` is in use.
+    pub fn has(&self, name: &ChannelName) -> bool {
+        self.channels.contains_key(name)
+    }
+
+    /// The channel `name` to read from: if nobody uses it, one that is empty, and that nobody else
+    /// will ever see. Its order is one of its own, so that any position is told as a gap.
+    pub fn look_at(&self, name: &ChannelName, policy: &Arc<Policy>) -> Arc<Channel> {
+        self.find(name).unwrap_or_else(|| self.make(name, policy))
     }
 
     /// How many channels are in use.

@@ -28,8 +28,9 @@ impl Presence {
     ) -> Result<T, PresenceError> {
         self.with_present(visitor, |client, state| {
             let superseded = if seat.is_poll { state.poll_on(&seat.channel) } else { None };
-            let replaces = usize::from(superseded.is_some());
-            if state.connections.len() - replaces >= self.rules.connections_per_client {
+            if visitor.is_counted
+                && state.counted_without(superseded) >= self.rules.connections_per_client
+            {
                 // Somebody without a login who gets no connection is nobody.
                 self.settle(client, state, now);
                 return Err(PresenceError::TooManyConnections);
@@ -95,7 +96,8 @@ fn take_seat<T>(
     }
     let users = seat.users;
     state.connections.reserve_exact(1);
-    state.connections.push(Held { seat, token: visitor.token, address: visitor.address });
+    let Visitor { token, address, is_counted, .. } = *visitor;
+    state.connections.push(Held { seat, token, address, is_counted });
     let mut list = members.lock();
     list.attend(users);
     let version = (list.version(), members.life);
@@ -104,6 +106,12 @@ fn take_seat<T>(
 }
 
 impl State {
+    /// How many connections count against the client's bound, but for one that is being replaced.
+    fn counted_without(&self, replaced: Option<ConnectionId>) -> usize {
+        let counts = |held: &&Held| held.is_counted && Some(held.seat.connection) != replaced;
+        self.connections.iter().filter(counts).count()
+    }
+
     /// The poll that is open on `channel`.
     fn poll_on(&self, channel: &ChannelName) -> Option<ConnectionId> {
         let mine = |held: &&Held| held.seat.is_poll && held.seat.channel == *channel;

@@ -45,6 +45,7 @@ pub(super) struct Held {
     pub(super) seat: Seat,
     pub(super) token: Option<u64>,
     pub(super) address: IpAddr,
+    pub(super) is_counted: bool,
 }
 
 /// Presence on one channel.

@@ -78,6 +78,8 @@ pub struct Visitor {
     pub shown_ip: Arc<str>,
     /// The `Origin` of its request.
     pub origin: Option<Arc<str>>,
+    /// Whether `connections_per_client` counts what it opens.
+    pub is_counted: bool,
     /// The order of its token; `None` for one without: it is on no list but that of its channel,
     /// and gone with its connection.
     pub token: Option<u64>,

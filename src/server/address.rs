@@ -18,8 +18,7 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     let peer = peer.to_canonical();
     let forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !forwarded || !is_trusted(peer, trusted) {
-        let is_here = peer.is_loopback() && !forwarded;
-        return Remote { address: peer, untrusted_proxy: forwarded, is_here, tls };
+        return Remote { peer, address: peer, proxied: false, untrusted_proxy: forwarded, tls };
     }
     let chain = if headers.contains_key(FORWARDED) {
         all(headers, FORWARDED.as_str()).map(forwarded_for).collect::<Vec<_>>()
@@ -35,11 +34,10 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
             break;
         }
     }
-    let is_here = peer.is_loopback() && address.is_loopback();
-    Remote { address, untrusted_proxy: false, is_here, tls }
+    Remote { peer, address, proxied: true, untrusted_proxy: false, tls }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
@@ -99,7 +97,7 @@ mod tests {
             ("127.0.0.2", &[(header, "127.0.0.1")]),
             ("127.0.0.2", &[(header, "9.9.9.9, ::1")]),
         ] {
-            assert!(remote_of(here.0, here.1).is_here, "{here:?}");
+            assert!(remote_of(here.0, here.1).is_here(), "{here:?}");
         }
         for elsewhere in [
             ("9.9.9.9", [].as_slice()),
@@ -110,7 +108,7 @@ mod tests {
             ("127.0.0.2", &[(header, "9.9.9.9")]),
             ("127.0.0.2", &[(header, "127.0.0.1, 9.9.9.9")]),
         ] {
-            assert!(!remote_of(elsewhere.0, elsewhere.1).is_here, "{elsewhere:?}");
+            assert!(!remote_of(elsewhere.0, elsewhere.1).is_here(), "{elsewhere:?}");
         }
     }
 

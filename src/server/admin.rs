@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -24,6 +24,8 @@ pub(super) struct Admin {
     /// Where it listens, with its real port.
     pub(super) address: SocketAddr,
     accepting: JoinHandle<()>,
+    /// Never says so: its connections go on as well.
+    _draining: watch::Sender<bool>,
 }
 
 impl Bound {
@@ -44,10 +46,9 @@ impl Bound {
         let heartbeat = &gate.config.heartbeat;
         listen::prepare(&listener, heartbeat.interval + heartbeat.timeout);
         let front = Arc::new(Front::admin(Arc::clone(gate), admin_router(Arc::clone(gate))));
-        // Nobody waits for its connections to end.
-        let graceful = Arc::new(GracefulShutdown::new());
-        let accepting = tokio::spawn(listen::accept(front, listener, None, graceful));
-        Admin { address, accepting }
+        let (draining, is_draining) = watch::channel(false);
+        let accepting = tokio::spawn(listen::accept(front, listener, None, is_draining));
+        Admin { address, accepting, _draining: draining }
     }
 }
 

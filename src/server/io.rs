@@ -3,18 +3,17 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
+use super::activity::Activity;
 use crate::gate::Tallies;
 use crate::metrics::Tally as _;
 use crate::worker::Socket;
@@ -26,33 +25,150 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A stream that fails when the peer takes nothing for as long as the write deadline, or does not
-/// say within the deadline of a head which HTTP it speaks.
+/// Which HTTP a peer speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
+/// What begins HTTP/2 by prior knowledge, RFC 9113 section 3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How much is read at once before the version is known: a whole head, mostly.
+const FIRST_READ: usize = 1024;
+
+impl Stream {
+    /// Reads until the version is known: that, and what was read.
+    ///
+    /// # Errors
+    /// What reading says; `UnexpectedEof` if the peer ends before that.
+    pub(super) async fn version(&mut self, read: Bytes) -> io::Result<(Version, Bytes)> {
+        let mut read = Vec::from(read);
+        loop {
+            let seen = PREFACE.len().min(read.len());
+            if !read.is_empty() && read.get(..seen) != PREFACE.get(..seen) {
+                return Ok((Version::Http1, Bytes::from(read)));
+            }
+            if seen == PREFACE.len() {
+                return Ok((Version::Http2, Bytes::from(read)));
+            }
+            read.reserve(FIRST_READ);
+            if self.read_buf(&mut read).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+        }
+    }
+
+    /// Writes without waiting; what does not fit is lost.
+    pub(super) fn say_and_forget(&self, bytes: &[u8]) {
+        if let Self::Plain(tcp) = self {
+            let _ = tcp.try_write(bytes);
+        }
+    }
+
+    /// Takes the stream apart: nothing of tokio stays with it.
+    ///
+    /// # Errors
+    /// What tokio says when it cannot let the socket go.
+    pub(super) fn into_socket(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Plain(tcp) => Socket::Plain(to_mio(tcp)?),
+            Self::Tls(tls) => {
+                let (tcp, session) = tls.into_inner();
+                Socket::tls(to_mio(tcp)?, session)
+            }
+        })
+    }
+}
+
+fn to_mio(tcp: TcpStream) -> io::Result<mio::net::TcpStream> {
+    // Stays non-blocking: tokio made it so.
+    Ok(mio::net::TcpStream::from_std(tcp.into_std()?))
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        }
+    }
+}
+
+/// A stream that fails when the peer takes nothing for as long as the write deadline.
 ///
-/// hyper does not ask a body for more while a write waits, and has no deadline before it knows the
-/// version: so nobody else would notice. The timers exist only while there is something to judge.
+/// hyper does not ask a body for more while a write waits: so nobody else would notice. The timer
+/// exists only while there is something to judge.
 pub(super) struct Guarded {
     stream: Stream,
+    /// What was read before.
+    read: Bytes,
+    /// Whether what is read between two requests begins a head: not so in HTTP/2, which has pings.
+    reads_heads: bool,
+    activity: Arc<Activity>,
     tallies: Tallies,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
-    opening: Option<Opening>,
 }
-
-/// A connection of which too little is known yet.
-struct Opening {
-    until: Pin<Box<Sleep>>,
-    read: usize,
-}
-
-/// How many bytes tell the version: the length of the HTTP/2 preface, RFC 9113 section 3.4.
-const PREFACE: usize = 24;
 
 impl Guarded {
-    pub(super) fn new(stream: Stream, tallies: Tallies, write: Duration, head: Duration) -> Self {
-        let until = Box::pin(tokio::time::sleep_until(Instant::now() + head));
-        let opening = Some(Opening { until, read: 0 });
-        Self { stream, tallies, deadline: write, waiting: None, opening }
+    pub(super) fn new(
+        stream: Stream,
+        (version, read): (Version, Bytes),
+        (activity, tallies): (Arc<Activity>, Tallies),
+        deadline: Duration,
+    ) -> Self {
+        let reads_heads = version == Version::Http1;
+        Self { stream, read, reads_heads, activity, tallies, deadline, waiting: None }
     }
 
     fn count_sent(&self, written: &Poll<io::Result<usize>>) {
@@ -61,16 +177,15 @@ impl Guarded {
         }
     }
 
-    /// Counts what was read until the version is known; fails if that takes too long.
-    fn judge_opening(&mut self, read: usize, context: &mut Context<'_>) -> io::Result<()> {
-        let Some(opening) = &mut self.opening else { return Ok(()) };
-        opening.read += read;
-        if opening.read >= PREFACE {
-            self.opening = None;
-        } else if opening.until.as_mut().poll(context).is_ready() {
-            return Err(io::Error::from(io::ErrorKind::TimedOut));
+    /// The stream, and what was read from it and not asked for.
+    pub(super) fn into_parts(self) -> (Stream, Bytes) {
+        (self.stream, self.read)
+    }
+
+    fn on_read(&self) {
+        if self.reads_heads {
+            self.activity.on_read();
         }
-        Ok(())
     }
 
     /// Judges a write that made progress, or starts or checks the timer of one that did not.
@@ -79,10 +194,9 @@ impl Guarded {
         written: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.activity.set_blocked(written.is_pending());
         if written.is_ready() {
             self.waiting = None;
-            // Whoever is answered has said enough.
-            self.opening = None;
             return written;
         }
         let deadline = self.deadline;
@@ -104,14 +218,20 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.read.is_empty() {
+            let count = self.read.len().min(buffer.remaining());
+            buffer.put_slice(self.read.get(..count).unwrap_or_default());
+            self.read.advance(count);
+            self.on_read();
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
-        let read = match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
-            Stream::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
-        };
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let count = buffer.filled().len() - before;
-        self.tallies.mine().received.add(count);
-        self.judge_opening(count, context)?;
+        if count > 0 {
+            self.tallies.mine().received.add(count);
+            self.on_read();
+        }
         read
     }
 }
@@ -122,10 +242,7 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_write(context, bytes),
-            Stream::Tls(tls) => Pin::new(tls).poll_write(context, bytes),
-        };
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.count_sent(&written);
         self.judge(written, context)
     }
@@ -135,52 +252,22 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, slices),
-            Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(context, slices),
-        };
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.count_sent(&written);
         self.judge(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(tcp) => tcp.is_write_vectored(),
-            Stream::Tls(tls) => tls.is_write_vectored(),
-        }
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_flush(context),
-            Stream::Tls(tls) => Pin::new(tls).poll_flush(context),
-        };
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.judge(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = match &mut self.stream {
-            Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
-            Stream::Tls(tls) => Pin::new(tls).poll_shutdown(context),
-        };
+        let ended = Pin::new(&mut self.stream).poll_shutdown(context);
         self.judge(ended, context)
     }
-}
-
-/// Takes an upgraded connection apart: nothing of hyper or tokio stays with it.
-pub(super) fn take_apart(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
-    let parts = auto::upgrade::downcast::<TokioIo<Guarded>>(upgraded).ok()?;
-    let socket = match parts.io.into_inner().stream {
-        Stream::Plain(tcp) => Socket::Plain(to_mio(tcp)?),
-        Stream::Tls(tls) => {
-            let (tcp, session) = tls.into_inner();
-            Socket::tls(to_mio(tcp)?, session)
-        }
-    };
-    Some((socket, parts.read_buf))
-}
-
-fn to_mio(tcp: TcpStream) -> Option<mio::net::TcpStream> {
-    // Stays non-blocking: tokio made it so.
-    Some(mio::net::TcpStream::from_std(tcp.into_std().ok()?))
 }

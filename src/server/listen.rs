@@ -1,6 +1,5 @@
-//! Accepting connections, and serving HTTP on them.
+//! Accepting connections, and answering their requests.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,47 +9,57 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Request, Version};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
-use super::caught::caught;
-use super::io::{Guarded, Stream, take_apart};
+use super::io::Stream;
+use super::serve::{Serving, whole};
 use super::{address, cors, limits};
-use crate::gate::{Gate, Route, TakeApart};
+use crate::gate::{Detachable, Failure, Gate};
 
 /// How long to wait when there are no descriptors left: accepting again at once would spin.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
-/// What hyper may buffer of a connection, each way.
-const HTTP_BUFFER: usize = 64 * 1024;
+
+/// How many connections that are refused get an answer at once; more are closed without one.
+const REFUSED: usize = 256;
+/// How long they are given to read it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Front {
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
+    /// Where connections are served that workers give back.
+    pub(super) runtime: tokio::runtime::Handle,
     router: Router,
     cors: cors::Cors,
 }
 
 impl Front {
+    /// # Panics
+    /// Outside a runtime of tokio.
     pub(super) fn new(gate: Arc<Gate>, router: Router) -> Self {
         let cors = cors::Cors::new(&gate.config.cors.origins);
-        Self { gate, router, cors }
+        Self { gate, runtime: tokio::runtime::Handle::current(), router, cors }
     }
 
     /// What the connections of the admin listener share: pages of other sites are not let in.
     pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
-        Self { gate, router, cors: cors::Cors::new(&[]) }
+        Self { cors: cors::Cors::new(&[]), ..Self::new(gate, router) }
     }
 
     /// Answers one request.
-    async fn answer(&self, peer: SocketAddr, tls: bool, request: Request<Incoming>) -> Response {
+    pub(super) async fn answer(
+        &self,
+        (peer, tls): (SocketAddr, bool),
+        detachable: Detachable,
+        request: Request<Incoming>,
+    ) -> Response {
         let (mut parts, body) = request.into_parts();
-        let route = Route::of(parts.uri.path());
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
@@ -67,15 +76,14 @@ impl Front {
             let proxies = &self.gate.config.trusted_proxies;
             let remote = address::remote(peer.ip(), &parts.headers, proxies, tls);
             parts.extensions.insert(remote);
-            parts.extensions.insert::<TakeApart>(take_apart);
+            parts.extensions.insert(detachable);
             let origin = parts.headers.get(http::header::ORIGIN).cloned();
             let request = Request::from_parts(parts, Body::new(body));
             let mut router = self.router.clone();
-            let mut response = caught(Service::call(&mut router, request), &self.gate).await;
+            let Ok(mut response) = Service::call(&mut router, request).await;
             self.cors.allow(origin.as_ref(), response.headers_mut());
             response
         };
-        self.gate.answered(route, &response);
         if let Some((method, path)) = log {
             tracing::debug!(%method, ?path, status = response.status().as_u16());
         }
@@ -93,22 +101,35 @@ pub(super) fn prepare(listener: &TcpListener, heartbeat: Duration) {
     let _ = socket.set_tcp_nodelay(true);
 }
 
-/// Accepts until it is aborted.
+/// Accepts until it is aborted. Connections end gracefully once `draining` says so, and each holds
+/// a receiver as long as it lives.
 pub(super) async fn accept(
     front: Arc<Front>,
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    graceful: Arc<GracefulShutdown>,
+    draining: watch::Receiver<bool>,
 ) {
+    let refused = Arc::new(Semaphore::new(REFUSED));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let watcher = graceful.watcher();
-                let front = Arc::clone(&front);
-                let acceptor = acceptor.clone();
+                let is_tls = acceptor.is_some();
+                let serving = Serving::new(Arc::clone(&front), peer, is_tls, draining.clone());
+                let serving = match serving {
+                    Ok(serving) => serving,
+                    Err(failure) => {
+                        let failure = Failure::from(failure);
+                        front.gate.refused(&failure);
+                        if !is_tls {
+                            refuse(stream, failure, &refused);
+                        }
+                        continue;
+                    }
+                };
+                let begun = begin(Arc::clone(&front), stream, acceptor.clone());
                 tokio::spawn(async move {
-                    if let Some(stream) = begin(&front, stream, acceptor).await {
-                        serve(front, stream, peer, watcher).await;
+                    if let Some(stream) = begun.await {
+                        serving.serve(stream).await;
                     }
                 });
             }
@@ -120,40 +141,31 @@ pub(super) async fn accept(
     }
 }
 
+/// Answers a connection that there is no place for, and lets it go.
+fn refuse(mut stream: TcpStream, failure: Failure, refused: &Arc<Semaphore>) {
+    let Ok(permit) = Arc::clone(refused).try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        let _permit = permit;
+        let farewell = async {
+            stream.write_all(&whole(failure)).await?;
+            stream.shutdown().await?;
+            // Unread bytes would have the kernel reset the stream, and the answer be lost.
+            let mut request = [0; 1024];
+            while stream.read(&mut request).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    });
+}
+
 /// Agrees on TLS where that is wanted. `None` if the peer does not, or not in time.
-async fn begin(front: &Front, stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Stream> {
+async fn begin(
+    front: Arc<Front>,
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+) -> Option<Stream> {
     let Some(acceptor) = acceptor else { return Some(Stream::Plain(stream)) };
     let time = front.gate.config.limits.header_seconds;
     let tls = tokio::time::timeout(time, acceptor.accept(stream)).await.ok()?.ok()?;
     Some(Stream::Tls(Box::new(tls)))
-}
-
-async fn serve(
-    front: Arc<Front>,
-    stream: Stream,
-    peer: SocketAddr,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
-    let limits = &front.gate.config.limits;
-    let heartbeat = front.gate.config.heartbeat.clone();
-    let (headers, write) = (limits.header_seconds, limits.write_seconds);
-    let tls = matches!(stream, Stream::Tls(_));
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&front.gate.tallies), write, headers));
-    let service = hyper::service::service_fn(move |request| {
-        let front = Arc::clone(&front);
-        async move { Ok::<_, Infallible>(front.answer(peer, tls, request).await) }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers).max_buf_size(HTTP_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(heartbeat.interval))
-        .keep_alive_timeout(heartbeat.timeout)
-        .max_send_buf_size(HTTP_BUFFER);
-    let connection = builder.serve_connection_with_upgrades(io, service).into_owned();
-    // What a peer can cause is no error of ours.
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
-    }
 }

@@ -1,5 +1,15 @@
 //! Memory that a crowd has left behind goes back to the operating system.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Has the allocator and the kernel keep no more than what is in use; for a process of its own, as
+/// early as can be.
+pub fn be_frugal() {
+    keep_pages_small();
+    set_purge_delay();
+}
+
 /// How many must have come or gone since the last time for it to be worth while: a handshake needs
 /// far more memory than the connection that it leaves behind.
 const CROWD: usize = 1000;
@@ -17,17 +27,14 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Starts to watch, and has the allocator be quick about what is free.
-    pub(super) fn start() -> Self {
-        set_purge_delay();
-        Self::default()
-    }
-
-    /// Gives memory back if a crowd has come or gone since the last time, once that has settled.
-    pub(super) fn look(&mut self, now: usize) {
-        if self.is_due(now) {
-            give_back();
+    /// Has memory given back if a crowd has come or gone since the last time, once that has settled.
+    /// Whether it has: then every thread is to be woken.
+    pub(super) fn look(&mut self, now: usize) -> bool {
+        let is_due = self.is_due(now);
+        if is_due {
+            ASKED.fetch_add(1, Ordering::Relaxed);
         }
+        is_due
     }
 
     fn is_due(&mut self, now: usize) -> bool {
@@ -43,6 +50,17 @@ impl Memory {
     }
 }
 
+/// Has the kernel give this process pages of its usual size: of a huge page that one connection
+/// lies on, 2 MiB stay ours. Measured: 3.0 KB for an SSE stream became 1.3 KB, and 10 MB at the
+/// start 1.5 MB.
+#[allow(unsafe_code, reason = "prctl has no safe counterpart in what we use")]
+fn keep_pages_small() {
+    // SAFETY: this operation takes numbers only. Where the kernel does not know it, nothing changes.
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    }
+}
+
 /// mimalloc's option `purge_delay`, which its bindings do not name: after how many milliseconds a
 /// page that nothing lies on goes back.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
@@ -55,7 +73,24 @@ fn set_purge_delay() {
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) }
 }
 
-/// Has the allocator return every page that nothing lies on.
+/// How often threads were asked to give back what they hold.
+static ASKED: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    /// How often this one was asked when it last did.
+    static DONE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Gives back what this thread holds and does not use, if it was asked to since the last time. A
+/// thread calls it when it has nothing to do: no other can, since each has a heap of its own.
+pub fn give_back_if_asked() {
+    let asked = ASKED.load(Ordering::Relaxed);
+    if DONE.replace(asked) != asked {
+        give_back();
+    }
+}
+
+/// Has the allocator return every page that nothing of this thread lies on.
 #[allow(unsafe_code, reason = "mi_collect has no safe counterpart in the bindings")]
 fn give_back() {
     // SAFETY: takes no pointer, may be called at any time from any thread.

@@ -3,15 +3,17 @@
 //! Concrete engines and stores are named here and nowhere else. A connection is a task until its
 //! request is answered; a WebSocket then leaves for its worker.
 
+mod activity;
 mod address;
 mod admin;
 mod banner;
-mod caught;
 mod cors;
+mod head;
 mod io;
 mod limits;
 mod listen;
 mod memory;
+mod serve;
 mod tls;
 mod trace;
 mod upkeep;
@@ -22,19 +24,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use admin::Admin;
 pub use banner::banner;
+pub use memory::{be_frugal, give_back_if_asked};
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{Drain, Gate, Idempotency, Tallies, router};
+use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, Tallies, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -56,7 +59,8 @@ pub struct Server {
     accepting: JoinHandle<()>,
     admin: Option<Admin>,
     upkeep: Vec<JoinHandle<()>>,
-    graceful: Arc<GracefulShutdown>,
+    /// Tells connections that speak HTTP to end; each of them holds a receiver.
+    draining: watch::Sender<bool>,
 }
 
 /// Why a gateway cannot start.
@@ -121,12 +125,11 @@ impl Server {
         let upkeep_dir = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
         let upkeep = upkeep::start(&gate, upkeep_dir);
-        let graceful = Arc::new(GracefulShutdown::new());
+        let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
-        let accepting =
-            tokio::spawn(listen::accept(front, listener, acceptor, Arc::clone(&graceful)));
+        let accepting = tokio::spawn(listen::accept(front, listener, acceptor, is_draining));
         let admin = admin.map(|bound| bound.serve(&gate));
-        Ok(Self { address, gate, workers, accepting, admin, upkeep, graceful })
+        Ok(Self { address, gate, workers, accepting, admin, upkeep, draining })
     }
 
     /// The address that is listened on, with its real port.
@@ -157,10 +160,9 @@ impl Server {
         for task in &self.upkeep {
             task.abort();
         }
-        if let Some(graceful) = Arc::into_inner(self.graceful) {
-            // What has not ended by then never will.
-            let _ = tokio::time::timeout(LAST_REQUESTS, graceful.shutdown()).await;
-        }
+        self.draining.send_replace(true);
+        // What has not ended by then never will.
+        let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
     }
 }
 
@@ -217,6 +219,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         pong: config.heartbeat.timeout,
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
+        idle: give_back_if_asked,
     };
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }
@@ -245,7 +248,9 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         clock: TokenClock::start(SystemTime::now(), kept.latest_time),
         presence,
         hub,
+        addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),
+        rates: Rates::new(&config.limits),
         drain: Drain::default(),
         tallies: Tallies::default(),
         started: SystemTime::now(),

@@ -30,6 +30,8 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         let time = gate.clock.now();
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());
+        gate.rates.sweep();
+        gate.addresses.sweep();
         gate.live.forget_expired(time);
         if let Some(directory) = directory.clone() {
             let written =
@@ -43,9 +45,15 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
 }
 
 async fn watch_memory(gate: Arc<Gate>) {
-    let mut memory = Memory::start();
+    let mut memory = Memory::default();
     loop {
-        memory.look(gate.hub.workers().connections() + gate.presence.len());
+        if memory.look(gate.hub.workers().connections() + gate.presence.len()) {
+            gate.hub.workers().wake();
+            // These wake the threads of the runtime, or as many as have nothing to do.
+            for _ in 0..tokio::runtime::Handle::current().metrics().num_workers() {
+                tokio::spawn(tokio::task::yield_now());
+            }
+        }
         tokio::time::sleep(MEMORY).await;
     }
 }

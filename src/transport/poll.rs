@@ -1,5 +1,7 @@
 //! Long poll: the messages of one answer.
 
+use bytes::Bytes;
+
 /// `{"messages":[…],"since":"<since>"}`, from messages that are JSON already.
 pub fn answer<'a>(messages: impl Iterator<Item = &'a [u8]>, since: &str) -> Vec<u8> {
     let mut out = Vec::from(&br#"{"messages":["#[..]);
@@ -13,9 +15,20 @@ pub fn answer<'a>(messages: impl Iterator<Item = &'a [u8]>, since: &str) -> Vec<
     out
 }
 
+/// The head of an answer, complete: `head` lacks only the length of what follows.
+pub fn head(head: &[u8], length: usize) -> Bytes {
+    let rest = format!("content-length: {length}\r\n\r\n");
+    Bytes::from([head, rest.as_bytes()].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_is_completed_by_the_length() {
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\n", 7), "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n");
+    }
 
     #[test]
     fn an_answer_may_be_empty() {

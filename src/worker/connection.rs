@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::tally::Reason;
-use super::{Encoding, Full, Joined, Limits, Outbox, Peer, Sink, Source, Tally};
+use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source, Tally};
 use crate::channel::DeliveryPolicy;
 use crate::metrics::Tally as _;
-use crate::transport::ConnectionId;
 use crate::transport::ws::{Assembly, Message};
+use crate::transport::{ConnectionId, Transport};
 
 /// State of a connection. Owner: its worker, which is the only one that reads or writes it.
 ///
@@ -32,6 +32,8 @@ pub(super) struct Connection {
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) inbound: Option<Box<Inbound>>,
     pub(super) peer: Option<Box<dyn Peer>>,
+    /// Who had its socket before.
+    pub(super) keeper: Option<Box<dyn Keeper>>,
     pub(super) beat: Beat,
     pub(super) expires: Option<Instant>,
     /// When the wheel will look at it next.
@@ -85,10 +87,22 @@ pub(super) enum Sent {
     Broken,
 }
 
+impl Phase {
+    /// Whether messages still go to the connection.
+    pub(super) fn is_open(self) -> bool {
+        self == Self::Open
+    }
+}
+
 impl Connection {
     /// Whether messages go to it.
     pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase.is_open()
+    }
+
+    /// Whether what its peer sends means anything.
+    pub(super) fn speaks(&self) -> bool {
+        self.encoding.transport() == Transport::Ws && self.is_open()
     }
 
     /// How many bytes wait for it, as far as the worker knows.
@@ -96,11 +110,16 @@ impl Connection {
         self.outbox.as_ref().map_or(0, |outbox| outbox.bytes())
     }
 
+    /// Where bytes wait for it.
+    pub(super) fn outbox(&mut self) -> &mut Outbox {
+        self.outbox.get_or_insert_with(|| Box::new(Outbox::counted_by(&self.tally)))
+    }
+
     /// Since when the oldest unsent byte waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         match &self.sink {
             Sink::Body(outlet) => outlet.oldest(),
-            Sink::Socket(_) | Sink::Awaited => self.outbox.as_ref()?.oldest(),
+            Sink::Socket(_) | Sink::Awaited | Sink::Parked(_) => self.outbox.as_ref()?.oldest(),
         }
     }
 
@@ -109,7 +128,7 @@ impl Connection {
         match &self.sink {
             Sink::Body(outlet) => outlet.is_drained(),
             Sink::Socket(_) => self.outbox.is_none(),
-            Sink::Awaited => false,
+            Sink::Awaited | Sink::Parked(_) => false,
         }
     }
 
@@ -123,7 +142,7 @@ impl Connection {
     ) -> Sent {
         let sent = self.write(joined, from, policy, limits);
         if sent == Sent::Ok {
-            self.tally.delivered(self.encoding.transport, &joined.frames, from);
+            self.tally.delivered(self.encoding.transport(), &joined.frames, from);
         }
         sent
     }
@@ -156,8 +175,7 @@ impl Connection {
                 return Sent::Ok;
             }
         }
-        let outbox = self.outbox.get_or_insert_with(|| Box::new(Outbox::counted_by(&self.tally)));
-        match outbox.add(joined, from, bound, now) {
+        match self.outbox().add(joined, from, bound, now) {
             Ok(()) => Sent::Ok,
             Err(Full) => Sent::Full,
         }
@@ -169,15 +187,16 @@ impl Connection {
             outlet.add_always(joined, now);
             return Sent::Ok;
         }
-        let outbox = self.outbox.get_or_insert_with(|| Box::new(Outbox::counted_by(&self.tally)));
-        outbox.add_always(joined, 0, now);
+        self.outbox().add_always(joined, 0, now);
         self.flush()
     }
 
     /// Writes what waits, as far as the socket takes it.
     pub(super) fn flush(&mut self) -> Sent {
-        let Sink::Socket(socket) = &mut self.sink else {
-            return Sent::Ok;
+        let socket = match &mut self.sink {
+            Sink::Socket(socket) => socket,
+            Sink::Parked(parked) if !self.phase.is_open() => &mut parked.socket,
+            Sink::Parked(_) | Sink::Awaited | Sink::Body(_) => return Sent::Ok,
         };
         match socket.flush() {
             Err(error) if !is_retry(&error) => return Sent::Broken,

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use mio::Registry;
 use mio::event::Event;
-use mio::{Registry, Token};
 use slab::Slab;
 use tokio::time::Instant;
 
 use super::connection::{Beat, Connection, Inbound, Phase, Sent};
 use super::group::Groups;
 use super::tally::{Missing, Reason};
-use super::{
-    Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, Socket, WorkerHandle,
-};
+use super::{Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, WorkerHandle};
 use crate::channel::DeliveryPolicy;
 use crate::code::Close;
 use crate::transport::ConnectionId;
@@ -34,6 +32,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// All connections of one worker. Owner: its loop.
 pub(super) struct Connections {
     pub(super) index: usize,
+    /// Where sockets say that something happened.
+    pub(super) registry: Registry,
     pub(super) handle: WorkerHandle,
     pub(super) limits: Limits,
     /// Boxed: a crowd grows and shrinks the slab without moving its connections.
@@ -55,9 +55,15 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(index: usize, handle: WorkerHandle, limits: Limits, now: Instant) -> Self {
+    pub(super) fn new(
+        (index, registry): (usize, Registry),
+        handle: WorkerHandle,
+        limits: Limits,
+        now: Instant,
+    ) -> Self {
         Self {
             index,
+            registry,
             handle,
             limits,
             slab: Slab::new(),
@@ -79,19 +85,14 @@ impl Connections {
     }
 
     /// Does what somebody above asks for.
-    pub(super) fn on_order(&mut self, registry: &Registry, order: Order, now: Instant) {
+    pub(super) fn on_order(&mut self, order: Order, now: Instant) {
         match order {
             Order::Attach(attach) => self.attach(*attach, now),
-            Order::Socket(id, socket, read) => {
-                if let Some(key) = self.hand_over(registry, id, socket, now) {
-                    self.on_bytes(key, &read, now);
-                    self.replay(key, now);
-                }
-            }
+            Order::Socket(id, handed) => self.hand_over(id, *handed, now),
             Order::Deliver(channel, item) => self.deliver(channel, item),
             Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
-            Order::Finish(id) => self.with(id, Self::finish_poll),
+            Order::Finish(id) => self.with(id, |this, key| this.end_poll(key, now)),
             Order::Gone(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
             Order::Drained(id) => self.with(id, |this, key| this.replay(key, now)),
             Order::Drain(spread) => self.start_drain(spread, now),
@@ -110,11 +111,11 @@ impl Connections {
         let entry = self.slab.vacant_entry();
         let key = entry.key();
         let (group, place) = self.groups.join(attach.channel, attach.source.delivery(), key);
-        let beat = match attach.encoding.transport {
-            Transport::Ws => self.limits.ping,
-            Transport::Sse | Transport::Stream => self.limits.keep_warm,
-            // A poll is ended by whoever waits for it, long before this.
-            Transport::Poll => Duration::from_hours(1),
+        let beat = match attach.encoding.transport() {
+            Transport::Ws => now + self.limits.ping,
+            Transport::Sse | Transport::Stream => now + self.limits.keep_warm,
+            // A poll that is a body is ended by whoever waits for it, long before this.
+            Transport::Poll => attach.answer_by.unwrap_or(now + Duration::from_hours(1)),
         };
         if let Sink::Body(outlet) = &attach.sink {
             outlet.count_by(self.handle.tally());
@@ -133,17 +134,18 @@ impl Connections {
             outbox: None,
             inbound: None,
             peer: Some(attach.peer),
-            beat: Beat::Due(now + beat),
+            keeper: None,
+            beat: Beat::Due(beat),
             expires: attach.expires,
             scheduled: now + Duration::from_hours(24),
             reason: Reason::Gone,
             tally: Arc::clone(self.handle.tally()),
         }));
-        self.handle.tally().opened(attach.encoding.transport);
+        self.handle.tally().opened(attach.encoding.transport());
         self.keys.insert(id, key);
         self.handle.set_connections(self.slab.len());
         if !attach.first.is_empty() {
-            let joined = Joined::of_messages(attach.first.iter(), attach.encoding.transport);
+            let joined = Joined::of_messages(attach.first.iter(), attach.encoding.framing);
             self.send_first(key, &Arc::new(joined), now);
         }
         self.replay(key, now);
@@ -161,32 +163,8 @@ impl Connections {
         if connection.send_always(joined, now) == Sent::Broken {
             self.drop_now(key, Ending::Dropped);
         } else {
-            self.end_poll_if_told(key);
+            self.end_poll_if_told(key, now);
         }
-    }
-
-    /// Gives an attached connection its socket. Answers its key if it can be used.
-    fn hand_over(
-        &mut self,
-        registry: &Registry,
-        id: ConnectionId,
-        mut socket: Socket,
-        now: Instant,
-    ) -> Option<usize> {
-        let key = self.keys.get(&id).copied()?;
-        let connection = self.slab.get_mut(key)?;
-        if connection.source.delivery() == DeliveryPolicy::Latest {
-            // Keeps the backlog of a slow reader here, where it can be replaced, and out of the kernel.
-            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(16 * 1024);
-        }
-        let registered = socket.register(registry, Token(key)).is_ok();
-        connection.sink = Sink::Socket(socket);
-        if !registered || connection.flush() == Sent::Broken {
-            self.drop_now(key, Ending::Dropped);
-            return None;
-        }
-        self.schedule(key, now);
-        Some(key)
     }
 
     fn deliver(&mut self, channel: ChannelKey, item: Item) {
@@ -209,8 +187,8 @@ impl Connections {
             if !connection.is_open() {
                 continue;
             }
-            let transport = connection.encoding.transport;
-            let joined = Arc::new(Joined::of_messages(std::iter::once(json), transport));
+            let framing = connection.encoding.framing;
+            let joined = Arc::new(Joined::of_messages(std::iter::once(json), framing));
             let sent = connection.send(&joined, 0, DeliveryPolicy::Every, (&self.limits, now));
             if sent == Sent::Ok {
                 receipt.take();
@@ -250,8 +228,8 @@ impl Connections {
                 let Some(connection) = self.slab.get(key) else {
                     return;
                 };
-                if connection.encoding.transport == Transport::Poll {
-                    self.end_poll_if_told(key);
+                if connection.encoding.transport() == Transport::Poll {
+                    self.end_poll_if_told(key, now);
                 } else if connection.oldest().is_some() {
                     self.schedule(key, now);
                 }
@@ -263,29 +241,6 @@ impl Connections {
                 self.close(key, Close::SlowConsumer, now);
             }
             Sent::Broken => self.drop_now(key, Ending::Dropped),
-        }
-    }
-
-    /// A long poll is a subscription that ends at its first delivery.
-    fn end_poll_if_told(&mut self, key: usize) {
-        let Some(connection) = self.slab.get(key) else {
-            return;
-        };
-        if connection.encoding.transport == Transport::Poll {
-            self.finish_poll(key);
-        }
-    }
-
-    /// Ends a long poll behind what it was told.
-    pub(super) fn finish_poll(&mut self, key: usize) {
-        self.note(key, Reason::Answered);
-        self.drop_now(key, Ending::Dropped);
-    }
-
-    /// Notes why a connection is about to end.
-    pub(super) fn note(&mut self, key: usize, reason: Reason) {
-        if let Some(connection) = self.slab.get_mut(key) {
-            connection.reason = reason;
         }
     }
 
@@ -323,6 +278,10 @@ impl Connections {
             self.replay(key, now);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
+            if !self.slab.get(key).is_some_and(|c| c.encoding.transport() == Transport::Ws) {
+                self.read_silent(key, event.is_read_closed() || event.is_error());
+                return;
+            }
             self.read(key, now);
         } else {
             self.resume_reading(key, now);
@@ -337,11 +296,14 @@ impl Connections {
         if !connection.is_open() {
             return;
         }
+        if connection.encoding.transport() == Transport::Poll {
+            self.end_poll(key, now);
+            return;
+        }
         connection.reason = Reason::Told(close);
-        let transport = connection.encoding.transport;
-        let last = Arc::new(Joined::of_frame(|out| transport.close(out, close)));
-        let broken = matches!(connection.sink, Sink::Awaited)
-            || connection.send_always(&last, now) == Sent::Broken;
+        let framing = connection.encoding.framing;
+        let last = Arc::new(Joined::of_frame(|out| framing.close(out, close)));
+        let broken = connection.send_always(&last, now) == Sent::Broken;
         if broken || matches!(connection.sink, Sink::Body(_)) {
             self.drop_now(key, Ending::Dropped);
         } else {
@@ -367,13 +329,19 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        if let Phase::Closing { until, finish: true } = connection.phase
-            && connection.outbox.is_none()
-            && let Sink::Socket(socket) = &mut connection.sink
-            && !socket.holds_back()
-        {
-            socket.finish();
-            connection.phase = Phase::Closing { until, finish: false };
+        let Phase::Closing { until, finish: true } = connection.phase else {
+            return;
+        };
+        if connection.outbox.is_some() {
+            return;
+        }
+        match &mut connection.sink {
+            Sink::Socket(socket) if !socket.holds_back() => {
+                socket.finish();
+                connection.phase = Phase::Closing { until, finish: false };
+            }
+            Sink::Parked(_) => self.give_back(key),
+            Sink::Socket(_) | Sink::Awaited | Sink::Body(_) => {}
         }
     }
 
@@ -392,14 +360,14 @@ impl Connections {
     }
 
     /// Takes a connection out of its group and tells those above that it ended; once.
-    fn detach(&mut self, key: usize, ending: Ending) {
+    pub(super) fn detach(&mut self, key: usize, ending: Ending) {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
         let Some(peer) = connection.peer.take() else {
             return;
         };
-        connection.tally.ended(connection.encoding.transport, connection.reason);
+        connection.tally.ended(connection.encoding.transport(), connection.reason);
         if connection.is_open() {
             let until = connection.scheduled;
             connection.phase = Phase::Closing { until, finish: false };
@@ -473,10 +441,10 @@ impl Connection {
     fn send_page(&mut self, bytes: usize, limits: (&Limits, Instant)) -> Sent {
         let page = self.source.page(self.offset, bytes);
         self.replaying = !page.caught_up;
-        let transport = self.encoding.transport;
         if let Some(gap) = &page.gap {
             self.tally.gaps.add(Missing::History, 1);
-            let told = Arc::new(Joined::of_messages(std::iter::once(gap), transport));
+            let framing = self.encoding.framing;
+            let told = Arc::new(Joined::of_messages(std::iter::once(gap), framing));
             let sent = self.send_always(&told, limits.1);
             if sent != Sent::Ok {
                 return sent;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::connection::{Beat, Phase};
 use super::connections::Connections;
 use super::tally::Reason;
-use super::{Ending, Joined, Sink};
+use super::{Encoding, Ending, Joined, Sink};
 use crate::code::Close;
 use crate::transport::ConnectionId;
 use crate::transport::Transport;
@@ -94,17 +94,17 @@ impl Connections {
 
     /// Resets a connection whose peer takes nothing; a body is given up with what it holds.
     fn give_up(&mut self, key: usize) {
-        self.note(key, Reason::Unresponsive);
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
+        connection.reason = Reason::Unresponsive;
         match &connection.sink {
             Sink::Socket(socket) => {
                 // Without this the kernel would go on offering the backlog after we are done.
                 let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
             }
             Sink::Body(outlet) => outlet.abort(),
-            Sink::Awaited => {}
+            Sink::Parked(_) | Sink::Awaited => {}
         }
         self.drop_now(key, Ending::Dropped);
     }
@@ -113,18 +113,21 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
-        let transport = connection.encoding.transport;
+        let Encoding { framing, .. } = connection.encoding;
+        let transport = framing.transport;
         let waits = connection.oldest().is_some();
         match connection.beat {
+            Beat::Due(at) if at <= now && transport == Transport::Poll => self.end_poll(key, now),
             Beat::Due(at) if at <= now => {
                 connection.beat = match transport {
                     Transport::Ws => Beat::Awaited(now + self.limits.pong),
-                    Transport::Sse | Transport::Stream => Beat::Due(now + self.limits.keep_warm),
-                    Transport::Poll => Beat::Due(now + Duration::from_hours(1)),
+                    Transport::Sse | Transport::Stream | Transport::Poll => {
+                        Beat::Due(now + self.limits.keep_warm)
+                    }
                 };
                 // Where something waits already, the write deadline watches the far end.
                 if !waits || transport == Transport::Ws {
-                    let beat = Arc::new(Joined::of_frame(|out| transport.heartbeat(out)));
+                    let beat = Arc::new(Joined::of_frame(|out| framing.heartbeat(out)));
                     let sent = connection.send_always(&beat, now);
                     self.settle(key, sent, now);
                 }
@@ -142,7 +145,7 @@ impl Connections {
         let (polls, others): (Vec<_>, Vec<_>) = self
             .slab
             .iter()
-            .map(|(_, connection)| (connection.encoding.transport, connection.id))
+            .map(|(_, connection)| (connection.encoding.transport(), connection.id))
             .partition(|(transport, _)| *transport == Transport::Poll);
         let count = u32::try_from(others.len()).unwrap_or(u32::MAX).max(1);
         let step = spread / count;
@@ -180,8 +183,8 @@ impl Connections {
             return;
         };
         let id = connection.id;
-        if connection.encoding.transport == Transport::Poll {
-            self.finish_poll(key);
+        if connection.encoding.transport() == Transport::Poll {
+            self.end_poll(key, now);
         } else if connection.replaying && connection.is_open() {
             // It is read to, or the write deadline would have ended it.
             if let Some(drain) = &mut self.drain {

@@ -122,7 +122,8 @@ impl Groups {
             let items: Vec<_> = group.pending.drain(..count).collect();
             begun = items.iter().filter(|item| matches!(item, Item::Publication(_))).count();
             let end = group.subscribers.len();
-            group.batch = Some(Batch { items, joined: [const { None }; 32], next: 0, end });
+            group.batch =
+                Some(Batch { items, joined: [const { None }; Encoding::COUNT], next: 0, end });
         }
         let batch = group.batch.as_mut()?;
         let end = (batch.next + SLICE).min(batch.end);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::connection::{Beat, Inbound, Phase, Sent, is_retry};
@@ -57,6 +58,40 @@ impl Connections {
             && self.keys.contains_key(&connection.id)
         {
             self.unread.push_back(connection.id);
+        }
+    }
+
+    /// Deals with a peer that has nothing to say: whether it is still there is all that matters.
+    pub(super) fn read_silent(&mut self, key: usize, is_gone: bool) {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return;
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut gone = is_gone;
+        match &mut connection.sink {
+            // What it sends is dropped, and not waited for: its next event tells of more.
+            Sink::Socket(socket) => match socket.read(&mut scratch) {
+                Ok(0) => gone = true,
+                Ok(count) => connection.tally.received.add(count),
+                Err(_) => {}
+            },
+            // The request behind a poll is kept for whoever gets the socket back; more is not read.
+            Sink::Parked(parked) if parked.read.is_empty() => {
+                match parked.socket.read(&mut scratch) {
+                    Ok(0) => gone = true,
+                    Ok(count) => {
+                        connection.tally.received.add(count);
+                        parked.read =
+                            Bytes::copy_from_slice(scratch.get(..count).unwrap_or_default());
+                    }
+                    Err(_) => {}
+                }
+            }
+            Sink::Parked(_) | Sink::Awaited | Sink::Body(_) => {}
+        }
+        self.scratch = scratch;
+        if gone {
+            self.drop_now(key, Ending::Dropped);
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::channel::Publication;
 use crate::dialect::{UsersMode, UsersTold, plain};
-use crate::transport::Transport;
+use crate::transport::{Framing, Transport};
 
 /// Most bytes that are joined for one `send`; a single message may be larger.
 const MAX_JOINED: usize = 64 * 1024;
@@ -55,7 +55,7 @@ pub enum Item {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Encoding {
     /// How a message is framed.
-    pub transport: Transport,
+    pub framing: Framing,
     /// Whether objects that carry no id are wrapped (`?ids=1`).
     pub ids: bool,
     /// What is told of users.
@@ -64,11 +64,11 @@ pub struct Encoding {
 
 impl Encoding {
     /// How many encodings there are.
-    pub const COUNT: usize = 32;
+    pub const COUNT: usize = 64;
 
     /// A number of its own, below [`Self::COUNT`].
     pub const fn index(self) -> usize {
-        let transport = match self.transport {
+        let transport = match self.framing.transport {
             Transport::Ws => 0,
             Transport::Sse => 1,
             Transport::Stream => 2,
@@ -81,15 +81,21 @@ impl Encoding {
             UsersMode::None => 3,
         };
         let ids = if self.ids { 16 } else { 0 };
-        transport * 4 + users + ids
+        let chunked = if self.framing.chunked { 32 } else { 0 };
+        transport * 4 + users + ids + chunked
+    }
+
+    /// The transport of the connection.
+    pub const fn transport(self) -> Transport {
+        self.framing.transport
     }
 
     fn publication(self, out: &mut Vec<u8>, publication: &Publication) {
-        let id = self.transport.shows_id().then(|| publication.position.to_string());
+        let id = self.transport().shows_id().then(|| publication.position.to_string());
         if self.ids {
-            self.transport.frame(out, id.as_deref(), &plain::with_id(publication));
+            self.framing.message(out, id.as_deref(), &plain::with_id(publication));
         } else {
-            self.transport.frame(out, id.as_deref(), &publication.plain);
+            self.framing.message(out, id.as_deref(), &publication.plain);
         }
     }
 }
@@ -110,7 +116,7 @@ impl Joined {
                     let Some(json) = told.to(encoding.users) else {
                         continue;
                     };
-                    encoding.transport.frame(&mut bytes, None, json);
+                    encoding.framing.message(&mut bytes, None, json);
                     (Mark::Users(told.version), None)
                 }
             };
@@ -120,13 +126,10 @@ impl Joined {
     }
 
     /// Messages that have no place in an order.
-    pub fn of_messages<'a>(
-        messages: impl Iterator<Item = &'a Bytes>,
-        transport: Transport,
-    ) -> Self {
+    pub fn of_messages<'a>(messages: impl Iterator<Item = &'a Bytes>, framing: Framing) -> Self {
         let mut joined = Builder::default();
         for json in messages {
-            joined.frame(|out| transport.frame(out, None, json));
+            joined.frame(|out| framing.message(out, None, json));
         }
         joined.build()
     }
@@ -136,6 +139,11 @@ impl Joined {
         let mut joined = Builder::default();
         joined.frame(write);
         joined.build()
+    }
+
+    /// Bytes that belong to no message: nothing drops or replaces them.
+    pub fn of_bytes(bytes: Bytes) -> Self {
+        Self { bytes, frames: Vec::new() }
     }
 
     /// The byte at which the first frame begins that a subscriber does not have yet.
@@ -185,7 +193,8 @@ impl Joined {
 
     /// Whether a frame begins at `at`.
     pub(super) fn is_boundary(&self, at: usize) -> bool {
-        at == 0 || self.frames.iter().any(|frame| frame.end == at)
+        let begins = at == 0 && !self.frames.is_empty();
+        begins || self.frames.iter().any(|frame| frame.end == at)
     }
 
     pub(super) fn frame_end_after(&self, at: usize) -> usize {
@@ -258,7 +267,7 @@ mod tests {
     }
 
     fn encoding(transport: Transport, ids: bool, users: UsersMode) -> Encoding {
-        Encoding { transport, ids, users }
+        Encoding { framing: transport.into(), ids, users }
     }
 
     #[test]
@@ -290,8 +299,9 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for transport in [Transport::Ws, Transport::Sse, Transport::Stream, Transport::Poll] {
             for users in [UsersMode::List, UsersMode::Diff, UsersMode::Count, UsersMode::None] {
-                for ids in [false, true] {
-                    assert!(seen.insert(encoding(transport, ids, users).index()));
+                for (ids, chunked) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let framing = Framing { transport, chunked };
+                    assert!(seen.insert(Encoding { framing, ids, users }.index()));
                 }
             }
         }

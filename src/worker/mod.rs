@@ -6,8 +6,9 @@
 //! nothing of clients, presence or HTTP. It never blocks: disk, database and engine live elsewhere.
 //!
 //! - `run` is the loop; `connections`, `input` and `deadlines` are what happens to a connection: by
-//!   order, because its peer spoke, because its time came; `group` has the subscribers of a channel,
-//! - `outbox` holds what a socket would not take, `outlet` is the same for an HTTP body,
+//!   order, because its peer spoke, because its time came; `handover` is how a socket comes and goes,
+//! - `group` has the subscribers of a channel,
+//! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
 //! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
 //! - `tally` is what the worker counts, for the metrics.
 
@@ -15,6 +16,7 @@ mod connection;
 mod connections;
 mod deadlines;
 mod group;
+mod handover;
 mod input;
 mod joined;
 mod outbox;
@@ -59,21 +61,23 @@ pub struct Limits {
     pub keep_warm: std::time::Duration,
     /// How many publications may wait for a worker.
     pub queue: usize,
+    /// Called by a worker that has nothing to do, before it sleeps. Must not wait.
+    pub idle: fn(),
 }
 
 /// What somebody above asks of a worker.
 pub enum Order {
     /// A new connection, already counted as a subscriber of its channel.
     Attach(Box<Attach>),
-    /// The socket of an attached connection, and what was read from it already.
-    Socket(ConnectionId, Socket, Bytes),
+    /// The socket of an attached connection.
+    Socket(ConnectionId, Box<Handed>),
     /// Something for everyone on a channel.
     Deliver(ChannelKey, Item),
     /// A direct message for these connections; the receipt is taken if one of them is still there.
     Tell(Vec<ConnectionId>, Bytes, Arc<Receipt>),
     /// End this connection with a code.
     Close(ConnectionId, Close),
-    /// End this connection without a word, behind what it was told: a poll.
+    /// End this poll behind what it was told.
     Finish(ConnectionId),
     /// The far end is gone: its body was dropped, or its upgrade failed.
     Gone(ConnectionId),
@@ -109,6 +113,8 @@ pub struct Attach {
     pub first: Vec<Bytes>,
     /// When its token expires.
     pub expires: Option<Instant>,
+    /// When it is answered at the latest: a poll that its worker answers.
+    pub answer_by: Option<Instant>,
     /// Who hears what it says.
     pub peer: Box<dyn Peer>,
 }
@@ -120,8 +126,40 @@ pub enum Sink {
     Awaited,
     /// The worker's own socket.
     Socket(Socket),
+    /// The worker's own socket, on which a poll waits for its answer.
+    Parked(Box<Parked>),
     /// A body of hyper.
     Body(Arc<Outlet>),
+}
+
+/// The socket of a poll that waits.
+#[derive(Debug)]
+pub struct Parked {
+    socket: Socket,
+    /// The head of the answer, all but its length.
+    head: Bytes,
+    /// What the peer sent behind its request. Bound: one read, then nothing more is read.
+    read: Bytes,
+}
+
+/// A socket on its way to the worker of an attached connection.
+pub struct Handed {
+    /// The socket.
+    pub socket: Socket,
+    /// What was read from it already.
+    pub read: Bytes,
+    /// The head of the HTTP answer, which is written before anything else; of a poll it lacks the
+    /// length and the empty line.
+    pub head: Bytes,
+    /// Who had the socket.
+    pub keeper: Box<dyn Keeper>,
+}
+
+/// Who had a socket before its worker: takes it back behind a poll, and is dropped with it else.
+pub trait Keeper: Send {
+    /// Takes the socket back, with what was read from it and not dealt with. Called on the worker's
+    /// thread: never waits.
+    fn take_back(self: Box<Self>, socket: Socket, read: Bytes);
 }
 
 /// The part of a channel that a worker needs: what it keeps, and to be told when subscribers leave.
@@ -152,6 +190,12 @@ pub struct Page {
 pub trait Peer: Send {
     /// A whole message came.
     fn heard(&mut self, said: Said<'_>) -> Reaction;
+
+    /// The body that answers a poll which was told this.
+    fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {
+        let _ = told;
+        Vec::new()
+    }
 
     /// The connection has ended; called once, the last call.
     fn closed(self: Box<Self>, ending: Ending);
@@ -222,6 +266,12 @@ impl Drop for Receipt {
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receipt").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handed").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
 

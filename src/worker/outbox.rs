@@ -104,6 +104,13 @@ impl Outbox {
         self.add_piece(joined, from, joined.bytes.len(), now);
     }
 
+    /// Adds bytes before everything else: the head of an answer.
+    pub fn add_before(&mut self, joined: Joined, now: Instant) {
+        let to = joined.bytes.len();
+        self.bytes.add(to);
+        self.waiting.push_front(Piece { joined: Arc::new(joined), from: 0, to, since: now });
+    }
+
     fn add_piece(&mut self, joined: &Arc<Joined>, from: usize, to: usize, since: Instant) {
         if from < to {
             self.bytes.add(to - from);
@@ -196,8 +203,17 @@ impl Outbox {
         Some(piece.joined.bytes.slice(piece.from..piece.to))
     }
 
+    /// Takes everything out frame by frame.
+    pub fn take_all_frames(&mut self) -> Vec<(super::Mark, Bytes)> {
+        let mut all = Vec::new();
+        while let Some(frames) = self.take_frames() {
+            all.extend(frames);
+        }
+        all
+    }
+
     /// Takes the oldest piece out frame by frame.
-    pub fn take_frames(&mut self) -> Option<Vec<(super::Mark, Bytes)>> {
+    fn take_frames(&mut self) -> Option<Vec<(super::Mark, Bytes)>> {
         let piece = self.waiting.pop_front()?;
         self.bytes.sub(piece.len());
         let mut start = 0;
@@ -258,6 +274,19 @@ mod tests {
         outbox.add_always(&joined(&[("a", "aaaa"), ("b", "bbbb")]), 4, now);
         outbox.drop_unbegun();
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn the_head_of_an_answer_comes_first_and_is_never_dropped() {
+        let now = Instant::now();
+        let mut outbox = Outbox::default();
+        outbox.add_always(&joined(&[("a", "aaaa")]), 0, now);
+        outbox.add_before(Joined::of_bytes(Bytes::from_static(b"head")), now);
+        assert_eq!(text(&outbox), "headaaaa");
+        outbox.drop_unbegun();
+        assert_eq!(text(&outbox), "head");
+        outbox.add(&joined(&[("a", "AAAA")]), 0, (DeliveryPolicy::Latest, 4), now).unwrap();
+        assert_eq!(text(&outbox), "head");
     }
 
     #[test]

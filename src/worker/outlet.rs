@@ -1,7 +1,8 @@
 //! The joint between a worker and an HTTP body: an outbox that both can reach.
 //!
-//! SSE, stream and poll stay bodies of hyper. A worker puts pieces in, the task of the connection
-//! takes them out; there, and only there, a task is woken per subscriber.
+//! SSE, stream and poll over HTTP/2, and a poll over TLS, stay bodies of hyper. A worker puts pieces
+//! in, the task of the connection takes them out; there, and only there, a task is woken per
+//! subscriber.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -169,11 +170,7 @@ impl Inlet {
                 state.task = Some(context.waker().clone());
                 return Poll::Pending;
             }
-            let mut frames = Vec::new();
-            while let Some(piece) = state.outbox.take_frames() {
-                frames.extend(piece);
-            }
-            Poll::Ready(frames)
+            Poll::Ready(state.outbox.take_all_frames())
         })
         .await
     }

@@ -78,7 +78,7 @@ impl Workers {
                 tally: Arc::default(),
             });
             let handle = WorkerHandle { shared };
-            let worker = run::Worker::new(index, poll, handle.clone(), limits);
+            let worker = run::Worker::new(index, poll, handle.clone(), limits)?;
             let name = format!("worker-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
             handles.push(handle);
@@ -158,6 +158,13 @@ impl Workers {
                     room.await;
                 }
             }
+        }
+    }
+
+    /// Wakes every worker, for nothing but to go idle again.
+    pub fn wake(&self) {
+        for handle in &self.handles {
+            let _ = handle.shared.waker.wake();
         }
     }
 

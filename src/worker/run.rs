@@ -1,5 +1,7 @@
 //! The loop of a worker: the only place where its inputs meet.
 
+use std::io;
+
 use mio::{Events, Poll, Token};
 use tokio::time::Instant;
 
@@ -14,13 +16,24 @@ pub(super) struct Worker {
     poll: Poll,
     handle: WorkerHandle,
     connections: Connections,
+    idle: fn(),
 }
 
 impl Worker {
     /// A worker that has not begun.
-    pub(super) fn new(index: usize, poll: Poll, handle: WorkerHandle, limits: Limits) -> Self {
-        let connections = Connections::new(index, handle.clone(), limits, Instant::now());
-        Self { poll, handle, connections }
+    ///
+    /// # Errors
+    /// What the operating system says when it has no more descriptors.
+    pub(super) fn new(
+        index: usize,
+        poll: Poll,
+        handle: WorkerHandle,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        let registry = poll.registry().try_clone()?;
+        let connections =
+            Connections::new((index, registry), handle.clone(), limits, Instant::now());
+        Ok(Self { poll, handle, connections, idle: limits.idle })
     }
 
     /// Works until it has drained.
@@ -33,8 +46,11 @@ impl Worker {
                 return;
             }
             let wait = self.connections.until_next(now);
+            if wait.is_none_or(|wait| !wait.is_zero()) {
+                (self.idle)();
+            }
             if let Err(error) = self.poll.poll(&mut ready, wait)
-                && error.kind() != std::io::ErrorKind::Interrupted
+                && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "a worker cannot wait for its sockets");
                 return;
@@ -42,7 +58,7 @@ impl Worker {
             let now = Instant::now();
             self.handle.take(&mut orders);
             for order in orders.drain(..) {
-                self.connections.on_order(self.poll.registry(), order, now);
+                self.connections.on_order(order, now);
             }
             for event in ready.iter().filter(|event| event.token() != WAKER) {
                 self.connections.on_ready(event, now);

@@ -53,6 +53,11 @@ impl Socket {
         self.tcp_mut().register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
+    /// Takes the stream out of the poll, so that another may have it.
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.tcp_mut().deregister(registry)
+    }
+
     /// Reads what is there; 0 is the end of the stream.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -117,7 +117,7 @@ impl Receivers {
                         return Ok(0);
                     };
                     let since = answer.accepted("poll")?.text("since")?;
-                    let target = format!("/poll?users=none&wait=55&since={since}");
+                    let target = format!("/poll?users=none&wait=15&since={since}");
                     request = Some(http::get(&target, token));
                     *waits = true;
                     Ok(answer.used)

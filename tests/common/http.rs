@@ -283,6 +283,8 @@ pub struct Response {
     pub status: u16,
     pub reason: String,
     pub headers: Vec<(String, String)>,
+    /// How long the head was.
+    pub head_bytes: usize,
     pub body: Vec<u8>,
 }
 
@@ -302,6 +304,7 @@ impl Response {
             status: status.unwrap_or_else(|| panic!("no status: {text:?}")),
             reason: status_line.next().unwrap_or_default().to_owned(),
             headers,
+            head_bytes: head.len(),
             body: Vec::new(),
         }
     }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::client::Transport;
 use super::http::{Request, Response};
 use super::node::TestNode;
+use super::until;
 
 /// A page of metrics.
 #[derive(Debug, Default)]
@@ -199,4 +201,37 @@ fn check_name(family: &Family) {
 fn is_name(text: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
     text.starts_with(plain) && text.chars().all(|c| plain(c) || c.is_ascii_digit())
+}
+
+/// The page once it pleases: what was just written to a socket is counted a moment later.
+pub async fn scraped(node: &TestNode, what: &str, pleases: impl Fn(&Scrape) -> bool) -> Scrape {
+    until(what, || Scrape::of(node), pleases).await
+}
+
+/// The page once a series has reached a number.
+pub async fn reaches(node: &TestNode, series: &str, number: u64) -> Scrape {
+    let scrape = scraped(node, series, |scrape| scrape.count(series) >= number).await;
+    assert_eq!(scrape.count(series), number, "{series}");
+    scrape
+}
+
+/// The series of deliveries.
+pub fn delivered(transport: Transport, what: &str) -> String {
+    format!("pushgate_deliveries_total{{transport=\"{}\",what=\"{what}\"}}", transport.verb())
+}
+
+/// The series of a metric of connections: `""` for those that are open.
+pub fn connections(metric: &str, transport: Transport) -> String {
+    format!("pushgate_connections{metric}{{transport=\"{}\"}}", transport.verb())
+}
+
+/// The series of connections that ended.
+pub fn ended(transport: Transport, reason: &str) -> String {
+    let verb = transport.verb();
+    format!("pushgate_connections_ended_total{{transport=\"{verb}\",reason=\"{reason}\"}}")
+}
+
+/// Series and their numbers, as [`Scrape::since`] gives them.
+pub fn series(entries: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    entries.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
 }

@@ -1,0 +1,342 @@
+//! One connection that speaks HTTP, from its first byte to its end or to its worker.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body::{Frame, SizeHint};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, timeout};
+
+use super::activity::{Activity, Underway};
+use super::address::is_trusted;
+use super::head;
+use super::io::{Guarded, Stream, Version};
+use super::listen::Front;
+use crate::code::{Limit, Problem};
+use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
+use crate::metrics::Tally as _;
+use crate::worker::{Handed, Keeper, Socket};
+
+/// What hyper may buffer of a connection, each way.
+const HTTP_BUFFER: usize = 64 * 1024;
+
+/// A connection while it speaks HTTP.
+pub(super) struct Serving {
+    front: Arc<Front>,
+    peer: SocketAddr,
+    is_tls: bool,
+    draining: watch::Receiver<bool>,
+    /// Its place among the connections of its address; none behind a trusted proxy.
+    entered: Option<Entered>,
+}
+
+/// A socket that does not come back: its place goes with it.
+struct Leased {
+    _entered: Option<Entered>,
+}
+
+impl Keeper for Leased {
+    fn take_back(self: Box<Self>, _: Socket, _: Bytes) {}
+}
+
+impl Keeper for Serving {
+    fn take_back(self: Box<Self>, socket: Socket, read: Bytes) {
+        let Socket::Plain(tcp) = socket else { return };
+        let runtime = self.front.runtime.clone();
+        runtime.spawn(async move {
+            let tcp = std::net::TcpStream::from(tcp);
+            if let Ok(tcp) = tokio::net::TcpStream::from_std(tcp) {
+                self.serve_again(Stream::Plain(tcp), read).await;
+            }
+        });
+    }
+}
+
+impl Serving {
+    /// A connection from `peer`.
+    ///
+    /// # Errors
+    /// [`TooManyHere`] if its address has as many as it may have.
+    pub(super) fn new(
+        front: Arc<Front>,
+        peer: SocketAddr,
+        is_tls: bool,
+        draining: watch::Receiver<bool>,
+    ) -> Result<Self, TooManyHere> {
+        let Gate { addresses, config, .. } = &*front.gate;
+        let is_proxy = is_trusted(peer.ip().to_canonical(), &config.trusted_proxies);
+        let entered = if is_proxy { None } else { Some(addresses.enter(peer.ip())?) };
+        Ok(Self { front, peer, is_tls, draining, entered })
+    }
+
+    /// Serves a connection that has just opened.
+    pub(super) async fn serve(self, mut stream: Stream) {
+        let limits = &self.front.gate.config.limits;
+        let activity =
+            Activity::new(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
+        let version = timeout(limits.header_seconds, stream.version(Bytes::new())).await;
+        let Ok(Ok((version, read))) = version else { return };
+        let tallies = Arc::clone(&self.front.gate.tallies);
+        tallies.mine().received.add(read.len());
+        let counted = (Arc::clone(&activity), tallies);
+        let io = Guarded::new(stream, (version, read), counted, limits.write_seconds);
+        match version {
+            Version::Http1 => self.serve_http1(io, activity).await,
+            Version::Http2 => self.serve_http2(io, activity).await,
+        }
+    }
+
+    /// Serves a connection that a worker had for a while.
+    async fn serve_again(self, stream: Stream, read: Bytes) {
+        let limits = &self.front.gate.config.limits;
+        let activity =
+            Activity::resumed(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
+        let read = (Version::Http1, read);
+        let counted = (Arc::clone(&activity), Arc::clone(&self.front.gate.tallies));
+        let io = Guarded::new(stream, read, counted, limits.write_seconds);
+        self.serve_http1(io, activity).await;
+    }
+
+    async fn serve_http1(self, io: Guarded, activity: Arc<Activity>) {
+        let caller = Caller::new(&self, &activity);
+        let service = hyper::service::service_fn(move |request| caller.clone().call(request));
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HTTP_BUFFER).header_read_timeout(None);
+        let mut connection = builder.serve_connection(TokioIo::new(io), service);
+        let mut draining = self.draining.clone();
+        let mut draining = pin!(draining.wait_for(|draining| *draining));
+        let mut is_closing = false;
+        let mut alarm = Alarm::default();
+        let ended = std::future::poll_fn(|context| {
+            if !is_closing && draining.as_mut().poll(context).is_ready() {
+                is_closing = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
+                return Poll::Ready(Ended::Closed(result));
+            }
+            if let Some((head, leaving)) = activity.take_leaving() {
+                return Poll::Ready(Ended::Leaves(head, leaving));
+            }
+            alarm.poll(activity.due(), context).map(|()| Ended::TooLate)
+        });
+        match ended.await {
+            Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
+            Ended::TooLate if activity.is_in_head() => {
+                let (stream, _) = connection.into_parts().io.into_inner().into_parts();
+                let failure = too_late();
+                self.front.gate.refused(&failure);
+                stream.say_and_forget(&whole(failure));
+            }
+            Ended::Closed(Ok(())) | Ended::TooLate => {}
+            Ended::Leaves(head, leaving) => {
+                let parts = connection.into_parts();
+                let (stream, unread) = parts.io.into_inner().into_parts();
+                // A copy: an empty rest of hyper's buffer would keep the whole of it.
+                let read = Bytes::from([&*parts.read_buf, &*unread].concat());
+                if let Err(error) = self.hand_over((stream, read), &head, &leaving) {
+                    tracing::debug!(%error, "a connection could not be handed over");
+                }
+            }
+        }
+    }
+
+    /// Gives the connection to the worker that awaits it.
+    fn hand_over(
+        self,
+        (stream, read): (Stream, Bytes),
+        head: &Response,
+        leaving: &Leaving,
+    ) -> io::Result<()> {
+        let socket = stream.into_socket()?;
+        let head = head::render(head, leaving.is_poll(), leaving.opening());
+        let keeper: Box<dyn Keeper> = if leaving.is_poll() {
+            Box::new(self)
+        } else {
+            Box::new(Leased { _entered: self.entered })
+        };
+        leaving.hand_over(Handed { socket, read, head, keeper });
+        Ok(())
+    }
+
+    async fn serve_http2(self, io: Guarded, activity: Arc<Activity>) {
+        let limits = &self.front.gate.config.limits;
+        let heartbeat = &self.front.gate.config.heartbeat;
+        let caller = Caller::new(&self, &activity);
+        let service = hyper::service::service_fn(move |request| caller.clone().call(request));
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(heartbeat.interval))
+            .keep_alive_timeout(heartbeat.timeout)
+            .max_send_buf_size(HTTP_BUFFER);
+        let mut connection = builder.serve_connection(TokioIo::new(io), service);
+        let mut draining = self.draining.clone();
+        let mut draining = pin!(draining.wait_for(|draining| *draining));
+        let mut is_closing = false;
+        let mut alarm = Alarm::default();
+        let mut last_call = None;
+        let ended = std::future::poll_fn(|context| {
+            if !is_closing && draining.as_mut().poll(context).is_ready() {
+                is_closing = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
+                return Poll::Ready(result);
+            }
+            let due = activity.due().map(|due| last_call.unwrap_or(due));
+            if alarm.poll(due, context).is_pending() {
+                return Poll::Pending;
+            }
+            if last_call.is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            // Idle for too long: GOAWAY, and as long as a head may take to hear of it.
+            last_call = Some(Instant::now() + limits.header_seconds);
+            Pin::new(&mut connection).graceful_shutdown();
+            context.waker().wake_by_ref();
+            Poll::Pending
+        });
+        if let Err(error) = ended.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}
+
+/// How HTTP/1.1 on a connection came to its end.
+enum Ended {
+    /// By the peer, or as HTTP ends a connection.
+    Closed(hyper::Result<()>),
+    /// To a worker, behind the head of this answer.
+    Leaves(Response, Leaving),
+    /// Idle, or sending a head, for too long.
+    TooLate,
+}
+
+/// Why a head that did not come in time is not waited for.
+fn too_late() -> Failure {
+    let detail = "limits.header_seconds are over, and the head of the request is not whole";
+    Failure::of_limit(Limit::HeaderSeconds, detail)
+}
+
+/// The last answer on a connection that hyper does not have, or has no more.
+pub(super) fn whole(failure: Failure) -> Bytes {
+    let body = crate::gate::problem_document(failure.problem, &failure.detail);
+    let mut response = failure.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let length = format!("content-length: {}\r\n\r\n{body}", body.len());
+    Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
+}
+
+/// A timer that is moved only when it must ring earlier, or has rung too early.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    fn poll(&mut self, due: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = due else { return Poll::Pending };
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if sleep.deadline() > due {
+            sleep.as_mut().reset(due);
+        }
+        while sleep.as_mut().poll(context).is_ready() {
+            if sleep.deadline() >= due {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+/// Calls the gateway for each request of a connection.
+#[derive(Clone)]
+struct Caller {
+    front: Arc<Front>,
+    activity: Arc<Activity>,
+    peer: SocketAddr,
+    is_tls: bool,
+}
+
+impl Caller {
+    fn new(serving: &Serving, activity: &Arc<Activity>) -> Self {
+        Self {
+            front: Arc::clone(&serving.front),
+            activity: Arc::clone(activity),
+            peer: serving.peer,
+            is_tls: serving.is_tls,
+        }
+    }
+
+    async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
+        let underway = self.activity.begin();
+        let can_leave =
+            request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
+        // rustls gives its connection away, but takes none back.
+        let detachable = Detachable { streams: can_leave, polls: can_leave && !self.is_tls };
+        let route = Route::of(request.uri().path());
+        let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
+        let mut response = caught(answer, &self.front.gate).await;
+        self.front.gate.answered(route, &response);
+        if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
+            self.activity.leave(response, leaving);
+            // The driver sees it, and takes the connection apart.
+            return std::future::pending().await;
+        }
+        Ok(response.map(|body| Tracked { body, _underway: underway }))
+    }
+}
+
+/// A bug in an answer ends this request, no other.
+async fn caught(answer: impl Future<Output = Response>, gate: &Gate) -> Response {
+    let mut answer = pin!(answer);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            tracing::error!("a request panicked; it is answered 500");
+            gate.tallies.mine().panics.add(1);
+            let detail = "this request met a bug; it is logged, and nothing else was touched";
+            Poll::Ready(Failure::new(Problem::Internal, detail).into_response())
+        })
+    })
+    .await
+}
+
+/// The body of an answer; its request is under way until it is dropped.
+struct Tracked {
+    body: Body,
+    _underway: Underway,
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
