@@ -25,6 +25,8 @@ pub mod command;
 pub mod config;
 pub mod dialect;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gate;
 pub mod hooks;
 pub mod hub;

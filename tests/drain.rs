@@ -40,15 +40,16 @@ async fn a_thousand_connections_are_told_and_nothing_acknowledged_is_lost() {
     }
     assert_eq!(streams.len() + polls.len(), 1000);
 
+    let query = poster.query("users=none");
+    let pace = TestClient::connect(&node, Transport::Ws, "", &query).await;
     let (acknowledged, reading) = (
-        tokio::spawn(post_until_refused(node.poster(&poster, "").await)),
+        tokio::spawn(post_until_refused(node.poster(&poster, "").await, pace)),
         join_all(streams.into_iter().map(|(transport, client)| {
             tokio::spawn(async move { (transport, read_to_the_end(client).await) })
         })),
     );
     // Some posts are on their way when the signal comes.
-    let mut first =
-        TestClient::connect(&node, Transport::Ws, "", &poster.query("users=none")).await;
+    let mut first = TestClient::connect(&node, Transport::Ws, "", &query).await;
     first.next().await;
     let start = Instant::now();
     node.signal("TERM").await;
@@ -166,12 +167,13 @@ async fn waiting_poll(node: &TestNode, login: &Login) -> Connection {
     Request::get(&target).begin(node).await
 }
 
-/// Posts numbers until one is not acknowledged; gives how many were.
-async fn post_until_refused(mut poster: common::node::Poster) -> u64 {
-    let mut acknowledged = 0_u64;
+/// Posts numbers until one is not acknowledged; gives how many were. The next one waits until
+/// `pace` has heard the last, so that a thousand connections are not flooded.
+async fn post_until_refused(mut poster: common::node::Poster, mut pace: TestClient) -> u64 {
+    let (mut acknowledged, mut is_paced) = (0_u64, true);
     while poster.try_post(&acknowledged.to_string()).await.is_some() {
         acknowledged += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        is_paced = is_paced && matches!(pace.event().await, Event::Text(_));
     }
     acknowledged
 }

@@ -122,11 +122,77 @@ async fn a_start_later_than_asked_is_told_as_gap() {
 }
 
 #[tokio::test]
+async fn going_back_from_where_nothing_is_kept_is_told_as_gap() {
+    let node = TestNode::with_config(
+        "[channels.\"**\"]\nhistory = { messages = 5, seconds = 600, bytes = 1048576 }",
+    )
+    .await;
+    let alice = node.login().await;
+    let mut posts = Vec::new();
+    for number in 0..10_u32 {
+        posts.push(node.post_to("room", &alice, &number.to_string()).await);
+    }
+    let newest_first = |from: usize, to: usize| {
+        let mut page = posts[from..to].to_vec();
+        page.reverse();
+        json!(page)
+    };
+    let get = |before: String| {
+        let request = Request::get(&format!("/history/room?before={before}")).bearer(&alice.token);
+        let node = &node;
+        async move { request.send(node).await.ok() }
+    };
+    let id = |index: usize| id_of(&posts[index]).to_owned();
+    let page = get(id(8)).await;
+    assert_eq!(page["messages"], newest_first(5, 8));
+    assert_eq!(page["more"], false);
+    assert!(page.get("gap").is_none(), "nothing is missing right before it: {page}");
+    let next = get(at_offset(&id(9), 11)).await;
+    assert_eq!(next["messages"], newest_first(5, 10));
+    assert!(next.get("gap").is_none(), "before what comes next: {next}");
+    let first = get(id(0)).await;
+    assert_eq!(first["messages"], json!([]));
+    assert!(first.get("gap").is_none(), "nothing was ever before the first: {first}");
+
+    // Trimmed: what came before the sixth is not kept any more.
+    for asked in [id(5), id(3), id(1)] {
+        let page = get(asked.clone()).await;
+        let gap = json!({ "channel": "room", "since": asked, "next": id(5) });
+        assert_eq!((&page["messages"], &page["gap"]), (&json!([]), &gap));
+        assert_eq!(page["since"], id(4), "everything that is kept comes after it");
+        assert_eq!(page["more"], false);
+    }
+    // From the future: all that is kept came before, and a part that was asked for is not there.
+    let future = at_offset(&id(9), 1000);
+    let page = get(future.clone()).await;
+    assert_eq!(page["messages"], newest_first(5, 10));
+    assert_eq!(page["gap"], json!({ "channel": "room", "since": future, "next": id(5) }));
+    // Of another epoch: what is kept came after it.
+    let page = get("zzzz9999-3".to_owned()).await;
+    assert_eq!(page["messages"], json!([]));
+    assert_eq!(page["gap"], json!({ "channel": "room", "since": "zzzz9999-3", "next": id(5) }));
+    let rest = Request::get(&format!("/history/room?since={}", page["since"].as_str().unwrap()));
+    let rest = rest.bearer(&alice.token).send(&node).await.ok();
+    assert_eq!(rest["messages"], json!(posts[5..]));
+    assert!(rest.get("gap").is_none(), "{rest}");
+}
+
+#[tokio::test]
 async fn a_position_that_is_none_is_a_bad_request() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    for query in ["since=garbage!", "since=k3x9-", "since=-5", "since=k3x9-abc", "before=garbage!"]
-    {
+    for query in [
+        "since=garbage!",
+        "since=k3x9-",
+        "since=-5",
+        "since=k3x9-abc",
+        "since=",
+        "before=garbage!",
+        "before=",
+        "before=5",
+        "before=k3x9-99999999999999999999",
+        "since=0&before=0",
+    ] {
         let request = Request::get(&format!("/history?{query}")).bearer(&alice.token);
         request.send(&node).await.problem(400, "bad-request");
     }
@@ -239,8 +305,10 @@ async fn a_position_of_before_the_restart_is_a_gap_also_on_a_channel_that_nobody
     let said = node.post_to("room", &alice, "before").await;
     let since = said["message"]["id"].as_str().unwrap().to_owned();
     node.restart().await;
-    let target = format!("/history/room?since={since}");
-    let history = Request::get(&target).bearer(&alice.token).send(&node).await.ok();
-    assert_eq!(history["gap"]["since"], since.as_str(), "{history}");
-    assert_eq!(history["messages"], json!([]));
+    for query in ["since", "before"] {
+        let target = format!("/history/room?{query}={since}");
+        let history = Request::get(&target).bearer(&alice.token).send(&node).await.ok();
+        assert_eq!(history["gap"]["since"], since.as_str(), "{history}");
+        assert_eq!(history["messages"], json!([]));
+    }
 }

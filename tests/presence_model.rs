@@ -152,6 +152,7 @@ impl World {
             15..=16 => self.post(index).await,
             17 => self.poll(index).await,
             _ => {
+                // Time is the subject: lingers and timeouts run out in pauses of every length.
                 let time = 20 * u64::try_from(self.random.below(20)).unwrap();
                 tokio::time::sleep(Duration::from_millis(time)).await;
                 format!("{time} ms of nothing")
@@ -268,6 +269,7 @@ impl World {
             let Some(ghost) = ghost else { return };
             let id = &ghost.login.client_id;
             assert!(start.elapsed() < GUARD / 2, "{when}: {id} is still listed");
+            // Asked again until it is gone: nothing is pushed to who only asks.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -276,6 +278,7 @@ impl World {
     async fn settle(&mut self, when: &str) {
         let due = self.clients.iter().filter(|client| client.connections.is_empty());
         let settled = due.map(|client| client.gone_from).max().unwrap_or_else(Instant::now);
+        // Here time is the subject, too: what the reference allows until then is allowed no longer.
         tokio::time::sleep_until(settled).await;
         self.compare(when).await;
         let mut expected: Vec<String> = self

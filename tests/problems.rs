@@ -28,30 +28,44 @@ async fn an_unknown_path_is_404() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_with_allow() {
+async fn a_wrong_method_is_405_with_the_same_allow_whichever_it_is() {
     let node = TestNode::start().await;
-    for (method, target, allowed) in [
-        ("PUT", "/login", ["get", "post"].as_slice()),
-        ("DELETE", "/login/", &["get", "post"]),
-        ("GET", "/logout", &["post"]),
-        ("GET", "/post", &["post"]),
-        ("PUT", "/post/room", &["post"]),
-        ("POST", "/ws", &["get"]),
-        ("POST", "/sse", &["get"]),
-        ("POST", "/stream/room", &["get"]),
-        ("DELETE", "/poll", &["get"]),
-        ("POST", "/users", &["get"]),
-        ("PATCH", "/history/room", &["get"]),
+    let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"];
+    for (targets, allowed) in [
+        (["/login", "/login/"].as_slice(), ["get", "post"].as_slice()),
+        (&["/logout", "/logout/", "/post", "/post/", "/post/room", "/post/room/"], &["post"]),
+        (&["/ws", "/sse/", "/stream/room", "/poll/room/"], &["get"]),
+        (&["/users", "/history/room"], &["get", "head"]),
+        (&["/", "/healthz", "/readyz/", "/problems"], &["get", "head"]),
     ] {
-        let answer = Request::new(method, target).send(&node).await;
-        answer.any_problem(405);
-        let allow = answer.listed("allow");
-        for name in allowed {
-            assert!(allow.iter().any(|known| known == name), "{method} {target}: {allow:?}");
+        for target in targets {
+            for method in methods {
+                if allowed.contains(&method.to_ascii_lowercase().as_str()) {
+                    continue;
+                }
+                let mut connection = Request::new(method, target).begin(&node).await;
+                let answer = if method == "HEAD" {
+                    guarded("a head", connection.head()).await.unwrap()
+                } else {
+                    let answer = connection.response().await;
+                    answer.problem(405, "method-not-allowed");
+                    answer
+                };
+                assert_eq!(answer.status, 405, "{method} {target}");
+                assert_eq!(answer.listed("allow"), allowed, "{method} {target}");
+            }
         }
-        let own = method.to_ascii_lowercase();
-        assert!(!allow.contains(&own), "{method} {target} is not allowed: {allow:?}");
     }
+}
+
+#[tokio::test]
+async fn a_channel_that_takes_no_posts_allows_no_method_at_its_address() {
+    let node = TestNode::with_config("[channels.echo]\nkind = \"echo\"").await;
+    let alice = node.login().await;
+    let post = Request::post("/post/echo").bearer(&alice.token).form(&[("value", "hi")]);
+    let answer = post.send(&node).await;
+    answer.problem(405, "not-postable");
+    assert_eq!(answer.header("allow"), Some(""));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ const ROWS: [&[&str]; 7] = [
 ];
 
 /// What belongs to no row: the process itself on top, and what everyone may use.
-const TOP: [&str; 3] = ["main", "lib", "command"];
+const TOP: [&str; 4] = ["main", "lib", "command", "fuzz"];
 const SHARED: [&str; 2] = ["metrics", "wheel"];
 
 #[test]

@@ -249,11 +249,15 @@ async fn a_client_with_several_connections_is_listed_once() {
 
 #[tokio::test]
 async fn without_a_connection_presence_ends_by_timeout_and_a_post_renews_it() {
-    let node = TestNode::with_config("[presence]\ntimeout = 2").await;
+    let node = TestNode::with_config("[presence]\ntimeout = 2\nlinger = 1.2").await;
     let (alice, bob, carol) = (node.login().await, node.login().await, node.login().await);
     let mut watching = watch(&node, &alice).await;
     let start = Instant::now();
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    // Dave's linger is the clock: when it is over, Bob's timeout is not, but most of it.
+    let dave = node.login().await;
+    TestClient::connect(&node, Transport::Ws, "", &dave.query("users=none")).await.cut();
+    with(&mut watching, &dave).await;
+    without(&mut watching, &dave).await;
     node.post(&bob, "still here").await;
     let list = without(&mut watching, &carol).await;
     assert!(is_on(&list, &bob.client_id), "{list}");

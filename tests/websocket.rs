@@ -11,16 +11,15 @@
 )]
 mod common;
 
-use std::time::Duration;
-
 use common::client::{TestClient, Transport};
 use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
-use common::value_of;
 use common::ws::{
     BINARY, CLOSE, CONTINUATION, PING, PONG, RawSocket, TEXT, frame, header, masked, upgrade,
 };
+use common::{guarded, value_of};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 /// The first byte of a frame: FIN and no RSV bit.
 const FIN: u8 = 0x80;
@@ -220,19 +219,20 @@ async fn fragments_together_over_the_limit_are_1009() {
 }
 
 #[tokio::test]
-async fn a_fragment_a_second_is_assembled() {
+async fn fragments_far_apart_are_assembled() {
     let mut scene = Scene::new().await;
-    scene.socket.write(&masked(TEXT, b"{\"value\":")).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    scene.others_are_undisturbed().await;
-    for _ in 0..3 {
-        let _ = scene.next().await;
+    for (fragment, payload) in [(TEXT, "{\"value\":"), (CONTINUATION, "\"slow"), (CONTINUATION, "")]
+    {
+        scene.socket.write(&masked(fragment, payload.as_bytes())).await;
+        // The pong shows that the fragment was taken, and that nothing came of it yet.
+        scene.socket.write(&frame(PING, b"between")).await;
+        let pong = scene.socket.next().await.unwrap();
+        assert_eq!((pong.opcode, pong.payload.as_slice()), (PONG, b"between".as_slice()));
+        scene.others_are_undisturbed().await;
+        for _ in 0..3 {
+            let _ = scene.next().await;
+        }
     }
-    scene.socket.write(&masked(CONTINUATION, b"\"slow")).await;
-    scene.socket.write(&frame(PING, b"between")).await;
-    let pong = scene.socket.next().await.unwrap();
-    assert_eq!((pong.opcode, pong.payload.as_slice()), (PONG, b"between".as_slice()));
-    tokio::time::sleep(Duration::from_secs(1)).await;
     scene.socket.write(&masked(FIN | CONTINUATION, b"ly\"}")).await;
     assert_eq!(value_of(&scene.next().await), "slowly");
 }
@@ -289,6 +289,19 @@ async fn a_close_is_echoed() {
     scene.socket.write(&frame(CLOSE, b"")).await;
     assert!(matches!(scene.socket.closed_with().await, None | Some(1000)));
     scene.others_are_undisturbed().await;
+}
+
+#[tokio::test]
+async fn who_goes_on_behind_its_close_is_not_reset() {
+    let mut scene = Scene::new().await;
+    let close = frame(CLOSE, &1000_u16.to_be_bytes());
+    scene.socket.write(&[close, frame(TEXT, "a".repeat(30_000).as_bytes())].concat()).await;
+    let echo = scene.socket.next().await.unwrap();
+    assert_eq!((echo.opcode, echo.code()), (CLOSE, Some(1000)));
+    let (mut stream, read) = scene.socket.connection.into_parts();
+    assert!(read.is_empty());
+    let end = guarded("the end", stream.read(&mut [0; 16])).await;
+    assert_eq!(end.unwrap(), 0);
 }
 
 #[tokio::test]

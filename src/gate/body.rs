@@ -1,23 +1,26 @@
 //! Bodies: form, multipart or JSON, read within limits of bytes and time.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart};
 use bytes::Bytes;
 use http::Request;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http_body_util::{BodyExt, Limited};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::request::Pairs;
+use super::request::{MAX_FIELDS, Pairs, given_twice, shown, too_many_fields};
 use super::{Failure, Gate};
 use crate::code::{Limit, Problem};
 
-/// The fields of a request's body.
+/// The fields of a request's body. At most [`MAX_FIELDS`]; one that is given twice is refused, since
+/// two readers might each believe another one.
 #[derive(Debug)]
-pub(super) enum Fields {
+pub(crate) enum Fields {
     /// Of a form: texts.
     Form(Pairs),
     /// Of a JSON object: each value as it stands there.
@@ -35,12 +38,8 @@ impl Fields {
     }
 
     async fn read_untimed(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
+        // What the head announces was judged with it; a body of chunks announces nothing.
         let limit = gate.config.limits.body_bytes;
-        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        if announced.and_then(|text| text.parse().ok()).is_some_and(|length: usize| length > limit)
-        {
-            return Err(too_large(Limit::BodyBytes, limit));
-        }
         if parts.headers.contains_key(CONTENT_ENCODING) {
             let detail = "a body with a Content-Encoding is not taken";
             return Err(Failure::new(Problem::UnsupportedMediaType, detail));
@@ -65,9 +64,7 @@ impl Fields {
             return Box::pin(Self::multipart(parts, bytes)).await;
         }
         if is("application/json") {
-            let fields = serde_json::from_slice(&bytes)
-                .map_err(|error| Failure::field("body", &format!("not a JSON object: {error}")))?;
-            return Ok(Self::Json(fields));
+            return Self::parse_json(&bytes);
         }
         if is("application/x-www-form-urlencoded") || (media_type.is_empty() && bytes.is_empty()) {
             return Ok(Self::Form(Pairs::parse(&bytes)?));
@@ -75,6 +72,27 @@ impl Fields {
         let detail = "Content-Type must be application/x-www-form-urlencoded, \
                       multipart/form-data or application/json";
         Err(Failure::new(Problem::UnsupportedMediaType, detail))
+    }
+
+    /// Reads a JSON object.
+    pub(crate) fn parse_json(bytes: &[u8]) -> Result<Self, Failure> {
+        let members: Members = serde_json::from_slice(bytes).map_err(|error| {
+            // The library's own words would repeat what was sent.
+            let (line, column) = (error.line(), error.column());
+            let what = if error.is_data() { "not an object" } else { "no JSON" };
+            Failure::field("body", &format!("{what} at line {line} column {column}"))
+        })?;
+        if members.beyond > 0 {
+            return Err(too_many_fields());
+        }
+        let mut fields = BTreeMap::new();
+        for (name, value) in members.first {
+            if fields.contains_key(&name) {
+                return Err(given_twice(&name));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Self::Json(fields))
     }
 
     async fn multipart(parts: &Parts, bytes: Bytes) -> Result<Self, Failure> {
@@ -92,8 +110,8 @@ impl Fields {
             let name = field.name().unwrap_or_default().to_owned();
             let bytes = field.bytes().await.map_err(|error| broken(&error))?;
             let text = String::from_utf8(bytes.into())
-                .map_err(|_| Failure::field(&name, "is not UTF-8"))?;
-            pairs.push(name, text);
+                .map_err(|_| Failure::field(shown(&name), "is not UTF-8"))?;
+            pairs.push(name, text)?;
         }
         Ok(Self::Form(pairs))
     }
@@ -101,7 +119,7 @@ impl Fields {
     /// The text of a field; `None` where it is missing or `null`.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         match self {
-            Self::Form(pairs) => Ok(pairs.get(name).map(str::to_owned)),
+            Self::Form(pairs) => Ok(pairs.once(name)?.map(str::to_owned)),
             Self::Json(fields) => {
                 let Some(raw) = fields.get(name) else {
                     return Ok(None);
@@ -112,12 +130,47 @@ impl Fields {
         }
     }
 
-    /// The values of a field that should be given once: all of them.
+    /// The values of a field that may be given more than once: all of them.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Failure> {
         match self {
             Self::Form(pairs) => Ok(pairs.all(name).map(str::to_owned).collect()),
             Self::Json(_) => Ok(self.text(name)?.into_iter().collect()),
         }
+    }
+}
+
+/// The members of a JSON object in their order, none of them judged.
+struct Members {
+    first: Vec<(String, Box<RawValue>)>,
+    /// How many there are beyond [`MAX_FIELDS`].
+    beyond: usize,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members { first: Vec::new(), beyond: 0 };
+                while members.first.len() < MAX_FIELDS {
+                    let Some(member) = map.next_entry()? else { return Ok(members) };
+                    members.first.push(member);
+                }
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    members.beyond += 1;
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
     }
 }
 

@@ -8,7 +8,7 @@ use super::post::json;
 use super::problem::Answer;
 use super::request::{Pairs, channel_of};
 use super::{Failure, Gate};
-use crate::channel::{ChannelName, Kind, Publication, Since};
+use crate::channel::{ChannelName, Kind, Position, Publication, Since};
 use crate::dialect::plain;
 use crate::hub::{Channel, From};
 use crate::worker::Missing;
@@ -34,28 +34,33 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
         return Err(Failure::field("before", "cannot be given together with since"));
     }
     // A position of an order that is over is told as a gap, also where nobody uses the channel.
-    let channel = match since {
-        Some(Since { position: Some(_), .. }) => Some(gate.hub.look_at(&name, &policy)),
-        Some(Since { position: None, .. }) | None => gate.hub.find(&name),
-    };
-    let page = match channel {
-        None => Page { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None },
-        Some(channel) => match before {
-            Some(Since { position: Some(before), .. }) => {
-                let (messages, more) = channel.kept_before(before, limit);
-                let since = messages.first().map_or(before, |newest| newest.position).to_string();
-                Page { messages, since, more, gap: None }
-            }
-            Some(Since { position: None, .. }) => {
-                Page { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None }
-            }
-            None => forward(&channel, &name, since, limit),
-        },
+    let named = since.or(before).is_some_and(|since| since.position.is_some());
+    let channel = if named { Some(gate.hub.look_at(&name, &policy)) } else { gate.hub.find(&name) };
+    let page = match (channel, before) {
+        (None, _) | (Some(_), Some(Since { position: None, .. })) => Page::nothing(),
+        (Some(channel), None) => forward(&channel, &name, since, limit),
+        (Some(channel), Some(Since { position: Some(before), .. })) => {
+            back(&channel, &name, before, limit)
+        }
     };
     if page.gap.is_some() {
         gate.tallies.mine().gaps.add(Missing::History, 1);
     }
     Ok(json(render(&page, policy.kind)))
+}
+
+impl Page {
+    /// What is before everything, or on a channel that nobody uses.
+    fn nothing() -> Self {
+        Self { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None }
+    }
+}
+
+fn back(channel: &Channel, name: &ChannelName, before: Position, limit: usize) -> Page {
+    let (start, messages, more) = channel.kept_before(before, limit);
+    let since = messages.first().map_or(start.position, |newest| newest.position).to_string();
+    let gap = start.gap.map(|gap| plain::gap_members(name, &gap));
+    Page { messages, since, more, gap }
 }
 
 fn forward(channel: &Channel, name: &ChannelName, since: Option<Since>, limit: usize) -> Page {

@@ -34,18 +34,18 @@ pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> A
         }
         Caller::Backend(_) | Caller::Nobody => return Err(unauthorized()),
     };
-    gate.end_tokens(&client, until).await;
+    gate.end_client(&client, until, Close::LoggedOut).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }
 
 impl Gate {
-    /// Ends every token of `client` minted until now, its connections and its presence.
-    async fn end_tokens(&self, client: &ClientId, until: u64) {
+    /// Ends every token of `client` minted until now, its presence, and its connections with `close`.
+    pub(super) async fn end_client(&self, client: &ClientId, until: u64, close: Close) {
         let ended = self.live.end(client, self.clock.now(), until);
         let connections = self.presence.logout(client, Instant::now());
-        self.close_all(&connections, Close::LoggedOut);
+        self.close_all(&connections, close);
         self.write_down(&ended).await;
     }
 

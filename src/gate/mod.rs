@@ -4,6 +4,7 @@
 //! the answer together; errors are problem documents. It decides nothing else. `router` has all
 //! routes on one page; a file a verb.
 
+mod api;
 mod body;
 mod health;
 mod history;
@@ -38,10 +39,12 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
+pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
 pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
+pub(crate) use request::Pairs;
 pub use route::Route;
 pub use router::{admin_router, router};
 pub use tally::{Tallies, Tally};
@@ -61,9 +64,9 @@ pub struct Remote {
     pub peer: IpAddr,
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
-    /// The request came through a trusted proxy, which named the address.
+    /// The request came through a trusted proxy, and names the address behind it.
     pub proxied: bool,
-    /// The request came through a proxy that is not trusted.
+    /// The request came through a proxy that is not trusted, or says two things of its address.
     pub untrusted_proxy: bool,
     /// The connection is encrypted.
     pub tls: bool,

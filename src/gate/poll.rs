@@ -154,6 +154,7 @@ impl Polling {
                 first: Vec::new(),
                 expires: gate.expiry(self.wanted.claims.as_deref()),
                 answer_by: self.outlet.is_none().then(|| Instant::now() + self.wait),
+                pace: None,
                 peer,
             };
             gate.hub.workers().of(self.connection).send(Order::Attach(Box::new(attach)));

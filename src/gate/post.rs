@@ -67,7 +67,7 @@ pub(super) fn json(body: impl Into<Body>) -> Response {
 fn check_size(gate: &Gate, fields: &Fields) -> Result<(), Failure> {
     let limit = gate.config.limits.message_bytes;
     let size = match fields {
-        Fields::Form(pairs) => pairs.get("value").map_or(0, str::len),
+        Fields::Form(pairs) => pairs.all("value").map(str::len).max().unwrap_or(0),
         Fields::Json(fields) => fields.get("value").map_or(0, |raw| match raw.get() {
             text if text.starts_with('"') => {
                 serde_json::from_str::<String>(text).map_or(0, |text| text.len())
@@ -81,7 +81,7 @@ fn check_size(gate: &Gate, fields: &Fields) -> Result<(), Failure> {
 fn inbound(fields: &Fields) -> Result<Inbound<'_>, Failure> {
     let missing = || Failure::field("value", "is missing");
     match fields {
-        Fields::Form(pairs) => Ok(Inbound::Text(pairs.get("value").ok_or_else(missing)?)),
+        Fields::Form(pairs) => Ok(Inbound::Text(pairs.once("value")?.ok_or_else(missing)?)),
         Fields::Json(fields) => Ok(Inbound::Json(fields.get("value").ok_or_else(missing)?.get())),
     }
 }

@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use http::header::{
+    ALLOW, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, StatusCode};
 
 use super::limit::{TooFast, TooManyHere};
@@ -36,7 +38,8 @@ impl Failure {
     pub fn new(problem: Problem, detail: impl Into<String>) -> Self {
         let passes = matches!(problem.status(), 429 | 503);
         let retry_after = passes.then(jittered);
-        let allow = (problem == Problem::NotPostable).then_some("GET");
+        // What takes no posts has no other method at this path either.
+        let allow = (problem == Problem::NotPostable).then_some("");
         Self { problem, detail: detail.into(), retry_after, allow, limit: None }
     }
 
@@ -84,6 +87,7 @@ impl IntoResponse for Failure {
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

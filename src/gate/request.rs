@@ -9,31 +9,45 @@ use crate::code::Problem;
 use crate::hub::From;
 use std::sync::Arc;
 
-/// Name and value pairs of a query or a form, decoded.
+/// More fields than any verb has, by far.
+pub(super) const MAX_FIELDS: usize = 1000;
+
+/// Name and value pairs of a query or a form, decoded. Bound: [`MAX_FIELDS`].
 #[derive(Debug, Default)]
-pub(super) struct Pairs(Vec<(String, String)>);
+pub(crate) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
     /// Reads `a=1&b=2`. Source: WHATWG URL section 5.1, but bytes that are not UTF-8 are refused.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, Failure> {
-        let mut pairs = Vec::new();
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Failure> {
+        let mut pairs = Self::default();
         for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = halves.next().unwrap_or_default();
             let value = halves.next().unwrap_or_default();
             let name = decode(name).ok_or_else(|| Failure::field("field name", "is not UTF-8"))?;
-            let value = decode(value).ok_or_else(|| Failure::field(&name, "is not UTF-8"))?;
-            pairs.push((name, value));
+            let value =
+                decode(value).ok_or_else(|| Failure::field(shown(&name), "is not UTF-8"))?;
+            pairs.push(name, value)?;
         }
-        Ok(Self(pairs))
+        Ok(pairs)
     }
 
     pub(super) fn of_query(parts: &Parts) -> Result<Self, Failure> {
         Self::parse(parts.uri.query().unwrap_or_default().as_bytes())
     }
 
-    pub(super) fn push(&mut self, name: String, value: String) {
+    /// Adds a pair.
+    pub(super) fn push(&mut self, name: String, value: String) -> Result<(), Failure> {
+        if self.0.len() == MAX_FIELDS {
+            return Err(too_many_fields());
+        }
         self.0.push((name, value));
+        Ok(())
+    }
+
+    /// All pairs, in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The last value of that name.
@@ -41,8 +55,15 @@ impl Pairs {
         self.0.iter().rev().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of that name, where a second one would be a mistake.
+    pub(super) fn once(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let mut values = self.all(name);
+        let first = values.next();
+        if values.next().is_some() { Err(given_twice(name)) } else { Ok(first) }
+    }
+
     /// All values of that name.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
@@ -64,6 +85,20 @@ impl Pairs {
         Ok(Some(number.clamp(*range.start(), *range.end())))
     }
 
+    /// A number such as 0.5 within `range`, clamped to it.
+    pub(super) fn decimal(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Result<Option<f64>, Failure> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let number = number.ok_or_else(|| Failure::field(name, "must be a number"))?;
+        Ok(Some(number.clamp(*range.start(), *range.end())))
+    }
+
     /// The value of `since`, or of `name`, as a position.
     pub(super) fn since(&self, name: &str) -> Result<Option<Since>, Failure> {
         let Some(text) = self.get(name) else {
@@ -76,6 +111,20 @@ impl Pairs {
     pub(super) fn is_on(&self, name: &str) -> bool {
         matches!(self.get(name), Some("1" | "true"))
     }
+}
+
+pub(super) fn given_twice(name: &str) -> Failure {
+    Failure::field(shown(name), "is given more than once")
+}
+
+pub(super) fn too_many_fields() -> Failure {
+    Failure::new(Problem::BadRequest, format!("there are more than {MAX_FIELDS} fields"))
+}
+
+/// The name of a field as an answer may repeat it: one of ours is short and plain.
+pub(super) fn shown(name: &str) -> &str {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if (1..=32).contains(&name.len()) && name.bytes().all(plain) { name } else { "a field" }
 }
 
 pub(super) fn parse_since(name: &str, text: &str) -> Result<Since, Failure> {

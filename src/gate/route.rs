@@ -27,6 +27,8 @@ pub enum Route {
     Users,
     /// `/history` and `/history/{channel}`.
     History,
+    /// What stands below `/api`.
+    Api,
     /// `/healthz`.
     Healthz,
     /// `/readyz`.
@@ -63,6 +65,7 @@ impl Route {
             Self::Poll => "/poll",
             Self::Users => "/users",
             Self::History => "/history",
+            Self::Api => "/api",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Problems => "/problems",
@@ -84,6 +87,7 @@ impl Label for Route {
         Self::Users,
         Self::History,
         Self::Logout,
+        Self::Api,
         Self::Welcome,
         Self::Healthz,
         Self::Readyz,
@@ -109,6 +113,7 @@ mod tests {
             ("/login/", Route::Login),
             ("/ws/team/news", Route::Ws),
             ("/post/login", Route::Post),
+            ("/api/disconnect", Route::Api),
             ("/nowhere", Route::Other),
             ("/loginn", Route::Other),
             ("//login", Route::Other),

@@ -5,66 +5,80 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 
+use super::api::disconnect::disconnect;
 use super::problem::Failure;
 use super::{
     Gate, health, history, login, logout, metrics, poll, post as posts, stream, users, welcome, ws,
 };
 use crate::code::Problem;
 
+/// The methods of a path, as `Allow` names them; `HEAD` only where `GET` changes nothing.
+type Allow = &'static str;
+const READ: Allow = "GET, HEAD";
+const OPEN: Allow = "GET";
+const WRITE: Allow = "POST";
+const BOTH: Allow = "GET, POST";
+
 /// The service that answers every request. A slash at the end is the same address.
 pub fn router(gate: Arc<Gate>) -> Router {
     let mut router = Router::new();
-    router = both(router, "/login", || get(login::login).post(login::login).head(no_head));
-    router = both(router, "/logout", || post(logout::logout));
-    router = verb(router, "/post", || post(posts::post));
-    router = verb(router, "/ws", || get(ws::ws).head(no_head));
-    router = verb(router, "/sse", || get(stream::sse).head(no_head));
-    router = verb(router, "/stream", || get(stream::stream).head(no_head));
-    router = verb(router, "/poll", || get(poll::poll).head(no_head));
-    router = verb(router, "/users", || get(users::users));
-    router = verb(router, "/history", || get(history::history));
-    router = both(router, "/healthz", || get(health::healthz));
-    router = both(router, "/readyz", || get(health::readyz));
-    router = both(router, "/problems", || get(health::problems));
+    router = both(router, "/login", BOTH, || get(login::login).post(login::login));
+    router = both(router, "/logout", WRITE, || post(logout::logout));
+    router = verb(router, "/post", WRITE, || post(posts::post));
+    router = verb(router, "/ws", OPEN, || get(ws::ws));
+    router = verb(router, "/sse", OPEN, || get(stream::sse));
+    router = verb(router, "/stream", OPEN, || get(stream::stream));
+    router = verb(router, "/poll", OPEN, || get(poll::poll));
+    router = verb(router, "/users", READ, || get(users::users));
+    router = verb(router, "/history", READ, || get(history::history));
+    router = both(router, "/api/disconnect", WRITE, || post(disconnect));
+    router = both(router, "/healthz", READ, || get(health::healthz));
+    router = both(router, "/readyz", READ, || get(health::readyz));
+    router = both(router, "/problems", READ, || get(health::problems));
     if gate.config.admin.bind.is_none() {
-        router = both(router, "/metrics", || get(metrics::metrics));
+        router = both(router, "/metrics", READ, || get(metrics::metrics));
     }
-    finish(router.route("/", get(welcome::welcome)), gate)
+    finish(router.route("/", only(READ, get(welcome::welcome))), gate)
 }
 
 /// The service of the admin listener.
 pub fn admin_router(gate: Arc<Gate>) -> Router {
     let mut router = Router::new();
-    router = both(router, "/healthz", || get(health::healthz));
-    router = both(router, "/readyz", || get(health::readyz));
-    router = both(router, "/metrics", || get(metrics::admin_metrics));
+    router = both(router, "/healthz", READ, || get(health::healthz));
+    router = both(router, "/readyz", READ, || get(health::readyz));
+    router = both(router, "/metrics", READ, || get(metrics::admin_metrics));
     finish(router, gate)
 }
 
-/// What is said of all other paths and methods.
+/// What is said of all other paths.
 fn finish(router: Routes, gate: Arc<Gate>) -> Router {
     router
         .fallback(async || Failure::new(Problem::NotFound, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            Failure::new(Problem::MethodNotAllowed, "Allow names the methods of this path")
-        })
         .with_state(gate)
 }
 
-/// `HEAD` of a verb that does something: it would log in or empty an inbox for nobody.
-async fn no_head() -> Failure {
-    let detail = "HEAD would do what GET does and show nothing of it";
-    Failure { allow: Some("GET"), ..Failure::new(Problem::MethodNotAllowed, detail) }
-}
-
 type Routes = Router<Arc<Gate>>;
+type Methods = MethodRouter<Arc<Gate>>;
 
 /// A path with and without a slash at its end.
-fn both(router: Routes, path: &str, method: impl Fn() -> MethodRouter<Arc<Gate>>) -> Routes {
-    router.route(path, method()).route(&format!("{path}/"), method())
+fn both(router: Routes, path: &str, allow: Allow, methods: impl Fn() -> Methods) -> Routes {
+    let slash = format!("{path}/");
+    router.route(path, only(allow, methods())).route(&slash, only(allow, methods()))
 }
 
 /// A verb of a channel: alone for the root, or with the channel's name behind it.
-fn verb(router: Routes, path: &str, method: impl Fn() -> MethodRouter<Arc<Gate>>) -> Routes {
-    both(router, path, &method).route(&format!("{path}/{{*channel}}"), method())
+fn verb(router: Routes, path: &str, allow: Allow, methods: impl Fn() -> Methods) -> Routes {
+    let channels = format!("{path}/{{*channel}}");
+    both(router, path, allow, &methods).route(&channels, only(allow, methods()))
+}
+
+/// `methods`, and 405 for every other one, whichever it is.
+fn only(allow: Allow, methods: Methods) -> Methods {
+    let refused = move || async move {
+        let detail = "Allow names the methods of this path";
+        Failure { allow: Some(allow), ..Failure::new(Problem::MethodNotAllowed, detail) }
+    };
+    let methods = methods.fallback(refused);
+    // Without this `HEAD` would do what `GET` does: log in or empty an inbox, for nobody.
+    if allow.contains("HEAD") { methods } else { methods.head(refused) }
 }

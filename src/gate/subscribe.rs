@@ -13,7 +13,7 @@ use super::limit::Entered;
 use super::peer::ChannelPeer;
 use super::request::{Pairs, channel_of, from_of, remote_of};
 use super::{Failure, Gate};
-use crate::channel::{ChannelName, Policy};
+use crate::channel::{ChannelName, DeliveryPolicy, Policy};
 use crate::code::{Close, Limit, Problem};
 use crate::dialect::{UsersMode, plain};
 use crate::hub::{Channel, From, Start};
@@ -21,6 +21,9 @@ use crate::identity::Claims;
 use crate::presence::{Leave, Opening, Seat, Visitor};
 use crate::transport::{ConnectionId, Framing, Transport};
 use crate::worker::{Attach, ChannelKey, Encoding, Order, Sink, Source};
+
+/// Updates a second that `max_rate` may ask for.
+const RATES: std::ops::RangeInclusive<f64> = 0.1..=100.0;
 
 /// A subscription that was asked for and is allowed.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) claims: Option<Arc<Claims>>,
     pub(super) from: From,
     pub(super) encoding: Encoding,
+    /// How long after an update the next may come.
+    pub(super) pace: Option<Duration>,
     /// Its place among the connections of its address, where its proxy has none.
     pub(super) entered: Option<Arc<Entered>>,
 }
@@ -59,6 +64,7 @@ impl Wanted {
         let visitor = gate.visitor(parts, &caller, &policy)?;
         let from = from_of(parts, &query)?;
         let users = users_mode(&query, &policy)?;
+        let pace = pace(&query, &policy, framing.transport)?;
         gate.may_open(&channel, &caller, visitor.address)?;
         let entered = gate.enter_behind_proxy(parts)?;
         let claims = match caller {
@@ -67,7 +73,7 @@ impl Wanted {
         };
         let ids = query.is_on("ids") && !policy.kind.carries_id();
         let encoding = Encoding { framing, ids, users };
-        Ok(Self { channel, policy, visitor, claims, from, encoding, entered })
+        Ok(Self { channel, policy, visitor, claims, from, encoding, pace, entered })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
@@ -85,6 +91,20 @@ impl Wanted {
         first.extend(start.gap.map(|gap| plain::gap(&self.channel, &gap)));
         first
     }
+}
+
+/// The pace that `max_rate` asks for.
+fn pace(query: &Pairs, policy: &Policy, transport: Transport) -> Result<Option<Duration>, Failure> {
+    let Some(rate) = query.decimal("max_rate", RATES)? else {
+        return Ok(None);
+    };
+    if policy.delivery == DeliveryPolicy::Every {
+        let what = "this channel delivers every message; only a latest channel can be thinned";
+        return Err(Failure::field("max_rate", what));
+    }
+    // Who polls has a pace of its own.
+    let is_paced = transport != Transport::Poll;
+    Ok(is_paced.then(|| Duration::from_secs_f64(1.0 / rate)))
 }
 
 fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
@@ -154,6 +174,7 @@ impl Gate {
                     first,
                     expires: self.expiry(wanted.claims.as_deref()),
                     answer_by: None,
+                    pace: wanted.pace,
                     peer: Box::new(ChannelPeer::new(
                         self,
                         wanted,

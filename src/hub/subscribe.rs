@@ -73,31 +73,34 @@ impl Channel {
         (start, kept)
     }
 
-    /// The newest that are kept before `before`, newest first, and whether there are more.
+    /// The newest that are kept before `before`, newest first, whether there are more, and where a
+    /// page of none begins.
     ///
-    /// A position of another epoch has nothing before it.
-    pub fn kept_before(&self, before: Position, limit: usize) -> (Vec<Arc<Publication>>, bool) {
+    /// A gap is told where what came right before `before` cannot be had: it is not kept any more,
+    /// or `before` is of another epoch or from the future.
+    pub fn kept_before(
+        &self,
+        before: Position,
+        limit: usize,
+    ) -> (Start, Vec<Arc<Publication>>, bool) {
         let mut state = self.state();
-        state.recent.trim(Instant::now());
-        if before.epoch != state.last.epoch {
-            return (Vec::new(), false);
+        let start = state.start_before(before);
+        if before.epoch != start.last.epoch {
+            return (start, Vec::new(), false);
         }
         let mut kept: Vec<_> =
             state.recent.before(before.offset).take(limit + 1).cloned().collect();
         drop(state);
         let more = kept.len() > limit;
         kept.truncate(limit);
-        (kept, more)
+        (start, kept, more)
     }
 }
 
 impl State {
     fn start(&mut self, from: From) -> Start {
         self.recent.trim(Instant::now());
-        let last = self.last;
-        // The position before the first that can be had: where nothing is kept, the newest one.
-        let first = self.recent.first().unwrap_or(last.offset + 1);
-        let before_first = Position { epoch: last.epoch, offset: first - 1 };
+        let (last, before_first) = (self.last, self.before_first());
         let at = |offset| Position { epoch: last.epoch, offset };
         let (position, gap) = match from {
             From::Now => (last, None),
@@ -117,6 +120,27 @@ impl State {
             }
         };
         Start { position, last, gap }
+    }
+
+    /// Where one begins that wants to go back from `before`: there, or, with a gap, before the first
+    /// that is kept.
+    fn start_before(&mut self, before: Position) -> Start {
+        self.recent.trim(Instant::now());
+        let (last, before_first) = (self.last, self.before_first());
+        let known = before.epoch == last.epoch && before.offset <= last.offset.saturating_add(1);
+        // Before the first of an epoch there is nothing to miss.
+        if known && (before.offset <= 1 || before.offset - 1 > before_first.offset) {
+            return Start { position: before, last, gap: None };
+        }
+        let since = Since { position: Some(before), users: None };
+        let gap = Some(Gap { since, next: before_first.next() });
+        Start { position: before_first, last, gap }
+    }
+
+    /// The position before the first that can be had: where nothing is kept, the newest one.
+    fn before_first(&self) -> Position {
+        let first = self.recent.first().unwrap_or(self.last.offset + 1);
+        Position { epoch: self.last.epoch, offset: first - 1 }
     }
 }
 
@@ -205,6 +229,23 @@ mod tests {
             let start = state().start(since(&text));
             assert_eq!(start.position, position(6), "{text}");
             assert_eq!(start.gap.unwrap().next, position(7), "{text}");
+        }
+    }
+
+    #[test]
+    fn going_back_tells_a_gap_where_what_came_before_cannot_be_had() {
+        for offset in 8..=11 {
+            let start = state().start_before(position(offset));
+            assert_eq!((start.position, start.gap), (position(offset), None));
+        }
+        for offset in 0..=1 {
+            assert_eq!(state().start_before(position(offset)).gap, None, "nothing to miss");
+        }
+        let stranger = Position { epoch: Epoch::from_random(EPOCH + 1), offset: 8 };
+        for before in [position(2), position(7), position(12), position(u64::MAX), stranger] {
+            let start = state().start_before(before);
+            assert_eq!(start.position, position(6), "{before}");
+            assert_eq!(start.gap.unwrap().next, position(7), "{before}");
         }
     }
 

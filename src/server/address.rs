@@ -3,7 +3,8 @@
 //! Source: RFC 7239 for `Forwarded`; `X-Forwarded-For` as proxies write it. The rightmost entry
 //! that is no trusted proxy itself is believed: everything left of it anybody could have written.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Once;
 
 use http::HeaderMap;
 use http::header::FORWARDED;
@@ -14,19 +15,50 @@ use crate::gate::Remote;
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Who sent a request that came from `peer`.
-pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: bool) -> Remote {
+///
+/// A proxy writes one of the two headers and lets the other pass as a client sent it. Which one it
+/// writes nobody told us: so where both are there and disagree, neither is believed, and the
+/// request is as one that came through a stranger.
+pub(crate) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: bool) -> Remote {
     let peer = peer.to_canonical();
-    let forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
-    if !forwarded || !is_trusted(peer, trusted) {
-        return Remote { peer, address: peer, proxied: false, untrusted_proxy: forwarded, tls };
+    let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
+    if !is_forwarded || !is_trusted(peer, trusted) {
+        let untrusted_proxy = is_forwarded;
+        return Remote { peer, address: peer, proxied: false, untrusted_proxy, tls };
     }
-    let chain = if headers.contains_key(FORWARDED) {
-        all(headers, FORWARDED.as_str()).map(forwarded_for).collect::<Vec<_>>()
-    } else {
-        all(headers, X_FORWARDED_FOR).map(parse_address).collect()
+    let told = |name: &str, read: fn(&str) -> Option<IpAddr>| {
+        headers.contains_key(name).then(|| believed(peer, all(headers, name).map(read), trusted))
     };
+    let told = (told(FORWARDED.as_str(), forwarded_for), told(X_FORWARDED_FOR, parse_address));
+    let (address, disagree) = match told {
+        (Some(one), Some(other)) if one != other => (peer, true),
+        (Some(address), _) | (None, Some(address)) => (address, false),
+        (None, None) => (peer, false),
+    };
+    if disagree {
+        warn_of_disagreement_once();
+    }
+    Remote { peer, address, proxied: true, untrusted_proxy: disagree, tls }
+}
+
+fn warn_of_disagreement_once() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "Forwarded and X-Forwarded-For of a trusted proxy disagree: neither is believed; \
+             let the proxy remove the one that it does not write"
+        );
+    });
+}
+
+/// The rightmost of `chain` that is no trusted proxy; the leftmost that can be read if all are.
+fn believed(
+    peer: IpAddr,
+    chain: impl Iterator<Item = Option<IpAddr>>,
+    trusted: &[IpNet],
+) -> IpAddr {
     let mut address = peer;
-    for entry in chain.into_iter().rev() {
+    for entry in chain.collect::<Vec<_>>().into_iter().rev() {
         // An entry that hides its address, or is garbage: nothing left of it can be believed.
         let Some(entry) = entry else { break };
         address = entry;
@@ -34,17 +66,19 @@ pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
             break;
         }
     }
-    Remote { peer, address, proxied: true, untrusted_proxy: false, tls }
+    address
 }
 
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The entries of a header that may be repeated and lists entries with commas.
+/// The entries of a header that may be repeated and lists entries with commas. Empty ones are none:
+/// RFC 9110 section 5.6.1.2.
 fn all<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter();
-    values.flat_map(|value| value.to_str().unwrap_or("?").split(','))
+    let entries = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
+    entries.map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 /// The `for` of an element of `Forwarded`.
@@ -58,13 +92,30 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
         .and_then(parse_address)
 }
 
-/// An address, with or without port, brackets and quotes.
+/// An address, with or without quotes, brackets and a port.
 fn parse_address(text: &str) -> Option<IpAddr> {
-    let text = text.trim().trim_matches('"');
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let address = bare.parse().ok();
-    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|both| both.ip()));
-    address.map(|address| address.to_canonical())
+    let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let text = unquoted.unwrap_or(text);
+    let address = if let Some(bracketed) = text.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        is_port(port).then_some(IpAddr::V6(address.parse::<Ipv6Addr>().ok()?))?
+    } else if let Ok(address) = text.parse() {
+        address
+    } else {
+        let (address, port) = text.split_at(text.find(':')?);
+        is_port(port).then_some(IpAddr::V4(address.parse::<Ipv4Addr>().ok()?))?
+    };
+    Some(address.to_canonical())
+}
+
+/// `:80`, `:_hidden` or nothing: RFC 7239 section 6.
+fn is_port(text: &str) -> bool {
+    let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match port.strip_prefix('_') {
+        Some(hidden) => !hidden.is_empty() && hidden.bytes().all(plain),
+        None => (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 #[cfg(test)]
@@ -129,11 +180,40 @@ mod tests {
             ("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https", "2001:db8::1"),
             ("forwarded", "for=1.2.3.4:80", "1.2.3.4"),
             ("forwarded", "for=_hidden", "10.0.0.1"),
+            ("forwarded", "For=\"[2001:DB8::1]\" ; by=x", "2001:db8::1"),
+            ("forwarded", "for=\"1.2.3.4:_port\"", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4, for=unknown", "10.0.0.1"),
+            ("forwarded", "for=\"6.6.6.6, for=1.2.3.4", "1.2.3.4"),
+            ("forwarded", "proto=https;host=a", "10.0.0.1"),
+            ("x-forwarded-for", "2001:db8::1", "2001:db8::1"),
+            ("x-forwarded-for", "[2001:db8::1]:99", "2001:db8::1"),
+            ("x-forwarded-for", "1.2.3.4:99", "1.2.3.4"),
+            ("x-forwarded-for", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("x-forwarded-for", ",, 1.2.3.4 ,", "1.2.3.4"),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4 5.6.7.8", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, [1.2.3.4]", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:999999", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, [2001:db8::1", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, 2001:db8::1%eth0", "10.0.0.1"),
         ];
         for (name, value, address) in cases {
             assert_eq!(of("10.0.0.1", &[(name, value)]), (address.to_owned(), false), "{value}");
         }
         let two = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.2.3.4")];
         assert_eq!(of("10.0.0.1", &two).0, "1.2.3.4");
+    }
+
+    #[test]
+    fn headers_that_disagree_are_both_not_believed() {
+        let both = |one, other| [("forwarded", one), ("x-forwarded-for", other)];
+        let agreed = of("10.0.0.1", &both("for=1.2.3.4", "6.6.6.6, 1.2.3.4"));
+        assert_eq!(agreed, ("1.2.3.4".to_owned(), false));
+        for (one, other) in
+            [("for=6.6.6.6", "1.2.3.4"), ("for=1.2.3.4", "6.6.6.6"), ("for=_a", "1.2.3.4")]
+        {
+            let disputed = of("10.0.0.1", &both(one, other));
+            assert_eq!(disputed, ("10.0.0.1".to_owned(), true), "{one} against {other}");
+        }
     }
 }

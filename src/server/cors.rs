@@ -1,11 +1,12 @@
-//! Which pages may read our answers. Source: WHATWG Fetch, "CORS protocol"; wire.md section 8.
+//! What answers tell browsers: which pages may read them, and to take them for what they say.
+//! Source: WHATWG Fetch, "CORS protocol" and "X-Content-Type-Options header"; wire.md section 8.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
-    VARY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -49,8 +50,9 @@ impl Cors {
         Some(response)
     }
 
-    /// Says in an answer whether a page of `origin` may read it.
+    /// Says in an answer whether a page of `origin` may read it, and that its type is no guess.
     pub(super) fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let exposed = HeaderValue::from_static("Retry-After");
         if self.any {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -4,7 +4,7 @@
 //! request is answered; a WebSocket then leaves for its worker.
 
 mod activity;
-mod address;
+pub(crate) mod address;
 mod admin;
 mod banner;
 mod cors;

@@ -104,7 +104,12 @@ const MAX_EMPTY_FRAGMENTS: u32 = 1000;
 impl Assembly {
     /// Whether nothing incomplete is held, so that the assembly can be let go.
     pub fn is_idle(&self) -> bool {
-        self.raw.len() == self.at && self.kind.is_none()
+        self.is_spent() && self.kind.is_none()
+    }
+
+    /// Whether everything that was fed was taken apart.
+    pub fn is_spent(&self) -> bool {
+        self.raw.len() == self.at
     }
 
     /// Adds what was read from the socket.

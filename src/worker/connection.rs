@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::tally::Reason;
 use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source, Tally};
 use crate::channel::DeliveryPolicy;
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) inbound: Option<Box<Inbound>>,
+    /// How often it wants to hear, if not always.
+    pub(super) pace: Option<Box<Pace>>,
     pub(super) peer: Option<Box<dyn Peer>>,
     /// Who had its socket before.
     pub(super) keeper: Option<Box<dyn Keeper>>,
@@ -181,6 +184,13 @@ impl Connection {
         }
     }
 
+    /// Sends what was held to keep the pace, if it is time.
+    pub(super) fn send_held(&mut self, limits: &Limits, now: Instant) -> Option<Sent> {
+        let held = self.pace.as_mut()?.release(now)?;
+        let joined = Arc::new(held.into_joined());
+        Some(self.send(&joined, 0, DeliveryPolicy::Latest, (limits, now)))
+    }
+
     /// Sends a frame that no policy may drop: control frames, answers, the last frame.
     pub(super) fn send_always(&mut self, joined: &Arc<Joined>, now: Instant) -> Sent {
         if let Sink::Body(outlet) = &self.sink {
@@ -241,7 +251,8 @@ impl Connection {
             Beat::Due(at) | Beat::Awaited(at) => at,
         };
         let write = self.oldest().map(|since| since + limits.write);
-        [self.expires, write].into_iter().flatten().fold(beat, Instant::min)
+        let pace = self.pace.as_ref().and_then(|pace| pace.due());
+        [self.expires, write, pace].into_iter().flatten().fold(beat, Instant::min)
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Connection, Inbound, Phase, Sent};
 use super::group::Groups;
+use super::pace::Pace;
 use super::tally::{Missing, Reason};
 use super::{Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, WorkerHandle};
 use crate::channel::DeliveryPolicy;
@@ -133,6 +134,7 @@ impl Connections {
             phase: Phase::Open,
             outbox: None,
             inbound: None,
+            pace: attach.pace.map(|every| Box::new(Pace::new(every, now))),
             peer: Some(attach.peer),
             keeper: None,
             beat: Beat::Due(beat),
@@ -230,7 +232,7 @@ impl Connections {
                 };
                 if connection.encoding.transport() == Transport::Poll {
                     self.end_poll_if_told(key, now);
-                } else if connection.oldest().is_some() {
+                } else if connection.oldest().is_some() || connection.pace.is_some() {
                     self.schedule(key, now);
                 }
             }
@@ -434,7 +436,16 @@ impl Connection {
         }
         self.offset = self.offset.max(offset.unwrap_or(0));
         self.users = self.users.max(users.unwrap_or(0));
-        Some(self.send(joined, from, delivery, limits))
+        let Some(pace) = &mut self.pace else {
+            return Some(self.send(joined, from, delivery, limits));
+        };
+        if joined.frames.len() == 1 && pace.may_send(limits.1) {
+            return Some(self.send(joined, from, delivery, limits));
+        }
+        if pace.hold(joined, from, limits.0.outbox_bytes, limits.1).is_err() {
+            return Some(Sent::Full);
+        }
+        Some(self.send_held(limits.0, limits.1).unwrap_or(Sent::Ok))
     }
 
     /// Sends the next page of what it missed.

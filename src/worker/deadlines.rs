@@ -88,6 +88,9 @@ impl Connections {
             self.close(key, Close::TokenExpired, now);
             return;
         }
+        if let Some(sent) = connection.send_held(&self.limits, now) {
+            self.settle(key, sent, now);
+        }
         self.beat(key, now);
         self.schedule(key, now);
     }

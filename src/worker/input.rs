@@ -256,9 +256,11 @@ impl Connections {
             return;
         };
         connection.reason = Reason::Client;
+        // A peer that goes on behind its close is read until it ends, or it would be reset.
+        let silent = connection.inbound.as_ref().is_none_or(|inbound| inbound.assembly.is_spent());
         let echo = Arc::new(Joined::of_frame(|out| ws::close_echo(out, code)));
         let sent = connection.send_always(&echo, now);
-        if sent == Sent::Broken || connection.outbox.is_none() {
+        if sent == Sent::Broken || (silent && connection.outbox.is_none()) {
             // The peer says nothing more, so the end of the stream can follow the echo at once.
             if let Sink::Socket(socket) = &mut connection.sink {
                 socket.goodbye();

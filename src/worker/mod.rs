@@ -7,7 +7,7 @@
 //!
 //! - `run` is the loop; `connections`, `input` and `deadlines` are what happens to a connection: by
 //!   order, because its peer spoke, because its time came; `handover` is how a socket comes and goes,
-//! - `group` has the subscribers of a channel,
+//! - `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
 //! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
 //! - `tally` is what the worker counts, for the metrics.
@@ -21,6 +21,7 @@ mod input;
 mod joined;
 mod outbox;
 mod outlet;
+mod pace;
 mod queue;
 mod run;
 mod socket;
@@ -29,6 +30,7 @@ mod tally;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -52,13 +54,13 @@ pub struct Limits {
     /// Most bytes that wait for a connection.
     pub outbox_bytes: usize,
     /// How old the oldest unsent byte may become.
-    pub write: std::time::Duration,
+    pub write: Duration,
     /// How often an idle WebSocket is pinged.
-    pub ping: std::time::Duration,
+    pub ping: Duration,
     /// How long a ping may stay without its pong.
-    pub pong: std::time::Duration,
+    pub pong: Duration,
     /// How often an idle SSE or stream is written to.
-    pub keep_warm: std::time::Duration,
+    pub keep_warm: Duration,
     /// How many publications may wait for a worker.
     pub queue: usize,
     /// Called by a worker that has nothing to do, before it sleeps. Must not wait.
@@ -84,7 +86,7 @@ pub enum Order {
     /// The body took everything; more of a replay can follow.
     Drained(ConnectionId),
     /// End all connections with 1001, spread over this time; then end the thread.
-    Drain(std::time::Duration),
+    Drain(Duration),
 }
 
 /// A channel, as workers tell channels apart.
@@ -111,6 +113,8 @@ pub struct Attach {
     pub users: u64,
     /// Messages that come first, in order.
     pub first: Vec<Bytes>,
+    /// How long after an update the next may come, on a `latest` channel; none for at once.
+    pub pace: Option<Duration>,
     /// When its token expires.
     pub expires: Option<Instant>,
     /// When it is answered at the latest: a poll that its worker answers.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::joined::Frame;
 use super::tally::Waiting;
 use super::{Joined, Tally};
 use crate::channel::DeliveryPolicy;
@@ -203,6 +204,25 @@ impl Outbox {
         Some(piece.joined.bytes.slice(piece.from..piece.to))
     }
 
+    /// Everything that waits, as one buffer with its frames.
+    pub fn into_joined(self) -> Joined {
+        let mut bytes = Vec::with_capacity(self.bytes());
+        let mut frames = Vec::with_capacity(self.waiting.len());
+        for piece in &self.waiting {
+            let mut start = 0;
+            for frame in &piece.joined.frames {
+                if start >= piece.from && frame.end <= piece.to {
+                    let frame_bytes = piece.joined.bytes.get(start..frame.end);
+                    bytes.extend_from_slice(frame_bytes.unwrap_or_default());
+                    let sender = frame.sender.clone();
+                    frames.push(Frame { end: bytes.len(), mark: frame.mark, sender });
+                }
+                start = frame.end;
+            }
+        }
+        Joined { bytes: Bytes::from(bytes), frames }
+    }
+
     /// Takes everything out frame by frame.
     pub fn take_all_frames(&mut self) -> Vec<(super::Mark, Bytes)> {
         let mut all = Vec::new();
@@ -231,7 +251,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::joined::{Frame, Mark};
+    use crate::worker::joined::Mark;
 
     fn joined(frames: &[(&str, &str)]) -> Arc<Joined> {
         let mut bytes = Vec::new();

@@ -108,7 +108,7 @@ pub fn is_on(list: &Value, client_id: &str) -> bool {
 macro_rules! on_every_transport {
     ($($clause:ident),+ $(,)?) => {$(
         mod $clause {
-            use super::common::client::Transport;
+            use $crate::common::client::Transport;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_ws() {
