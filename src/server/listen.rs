@@ -48,6 +48,11 @@ impl Front {
         Self { gate, runtime: tokio::runtime::Handle::current(), router, cors }
     }
 
+    /// What the connections of the admin listener share: pages of other sites are not let in.
+    pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
+        Self { cors: cors::Cors::new(&[]), ..Self::new(gate, router) }
+    }
+
     /// Answers one request.
     pub(super) async fn answer(
         &self,
@@ -110,8 +115,10 @@ pub(super) async fn accept(
                 let serving = match serving {
                     Ok(serving) => serving,
                     Err(failure) => {
+                        let failure = Failure::from(failure);
+                        front.gate.refused(&failure);
                         if !is_tls {
-                            refuse(stream, failure.into(), &refused);
+                            refuse(stream, failure, &refused);
                         }
                         continue;
                     }

@@ -25,8 +25,9 @@ use super::address::is_trusted;
 use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
-use crate::code::Problem;
-use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
+use crate::code::{Limit, Problem};
+use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
+use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
@@ -88,8 +89,10 @@ impl Serving {
             Activity::new(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
         let version = timeout(limits.header_seconds, stream.version(Bytes::new())).await;
         let Ok(Ok((version, read))) = version else { return };
-        let write = limits.write_seconds;
-        let io = Guarded::new(stream, (version, read), Arc::clone(&activity), write);
+        let tallies = Arc::clone(&self.front.gate.tallies);
+        tallies.mine().received.add(read.len());
+        let counted = (Arc::clone(&activity), tallies);
+        let io = Guarded::new(stream, (version, read), counted, limits.write_seconds);
         match version {
             Version::Http1 => self.serve_http1(io, activity).await,
             Version::Http2 => self.serve_http2(io, activity).await,
@@ -102,7 +105,8 @@ impl Serving {
         let activity =
             Activity::resumed(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
         let read = (Version::Http1, read);
-        let io = Guarded::new(stream, read, Arc::clone(&activity), limits.write_seconds);
+        let counted = (Arc::clone(&activity), Arc::clone(&self.front.gate.tallies));
+        let io = Guarded::new(stream, read, counted, limits.write_seconds);
         self.serve_http1(io, activity).await;
     }
 
@@ -133,7 +137,9 @@ impl Serving {
             Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
-                stream.say_and_forget(&too_late());
+                let failure = too_late();
+                self.front.gate.refused(&failure);
+                stream.say_and_forget(&whole(failure));
             }
             Ended::Closed(Ok(())) | Ended::TooLate => {}
             Ended::Leaves(head, leaving) => {
@@ -220,10 +226,10 @@ enum Ended {
     TooLate,
 }
 
-/// The whole answer to a head that did not come in time.
-fn too_late() -> Bytes {
+/// Why a head that did not come in time is not waited for.
+fn too_late() -> Failure {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
-    whole(Failure::new(Problem::Timeout, detail))
+    Failure::of_limit(Limit::HeaderSeconds, detail)
 }
 
 /// The last answer on a connection that hyper does not have, or has no more.
@@ -291,8 +297,10 @@ impl Caller {
             request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
         // rustls gives its connection away, but takes none back.
         let detachable = Detachable { streams: can_leave, polls: can_leave && !self.is_tls };
+        let route = Route::of(request.uri().path());
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
-        let mut response = caught(answer).await;
+        let mut response = caught(answer, &self.front.gate).await;
+        self.front.gate.answered(route, &response);
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.
@@ -303,12 +311,13 @@ impl Caller {
 }
 
 /// A bug in an answer ends this request, no other.
-async fn caught(answer: impl Future<Output = Response>) -> Response {
+async fn caught(answer: impl Future<Output = Response>, gate: &Gate) -> Response {
     let mut answer = pin!(answer);
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
         polled.unwrap_or_else(|_| {
             tracing::error!("a request panicked; it is answered 500");
+            gate.tallies.mine().panics.add(1);
             let detail = "this request met a bug; it is logged, and nothing else was touched";
             Poll::Ready(Failure::new(Problem::Internal, detail).into_response())
         })

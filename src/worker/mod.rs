@@ -9,7 +9,8 @@
 //!   order, because its peer spoke, because its time came; `handover` is how a socket comes and goes,
 //! - `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
-//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS.
+//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
+//! - `tally` is what the worker counts, for the metrics.
 
 mod connection;
 mod connections;
@@ -24,6 +25,7 @@ mod pace;
 mod queue;
 mod run;
 mod socket;
+mod tally;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
 pub use queue::{Reservation, WorkerHandle, Workers};
 pub use socket::Socket;
+pub use tally::{Delivered, Missing, Reason, Tally};
 
 use crate::channel::{DeliveryPolicy, Publication};
 use crate::code::Close;
