@@ -286,6 +286,17 @@ impl Caller {
         }
     }
 
+    /// What a worker may take of this request: HTTP/1.1 without a body; a poll only where the
+    /// connection can go on behind it. rustls gives its connection away, but takes none back.
+    fn detachable(&self, request: &Request<Incoming>) -> Detachable {
+        let streams = request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
+        let connection = request.headers().get_all(header::CONNECTION).iter();
+        let mut options =
+            connection.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+        let goes_on = !options.any(|option| option.trim().eq_ignore_ascii_case("close"));
+        Detachable { streams, polls: streams && goes_on && !self.is_tls }
+    }
+
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
         if self.activity.take_says_length_twice() {
@@ -293,10 +304,7 @@ impl Caller {
             let response = closing(failure.into_response());
             return Ok(response.map(|body| Tracked { body, _underway: underway }));
         }
-        let can_leave =
-            request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
-        // rustls gives its connection away, but takes none back.
-        let detachable = Detachable { streams: can_leave, polls: can_leave && !self.is_tls };
+        let detachable = self.detachable(&request);
         let route = Route::of(request.uri().path());
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
         let mut response = caught(answer, &self.front.gate).await;
