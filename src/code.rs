@@ -1,4 +1,5 @@
-//! The table of wire.md section 8: problem codes with their HTTP status, and WebSocket close codes.
+//! The table of wire.md section 8: problem codes with their HTTP status, WebSocket close codes; and
+//! the limits that a request can run into.
 //!
 //! Two number spaces, two enums. Both are mapped to the wire in one match without a wildcard, so
 //! a new code makes every place speak up.
@@ -175,6 +176,89 @@ impl Close {
     /// The number on the wire.
     pub const fn code(self) -> u16 {
         self.wire().0
+    }
+}
+
+/// A limit that a request ran into, by its key in the `[limits]` of the configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// `target_bytes`.
+    TargetBytes,
+    /// `header_bytes`.
+    HeaderBytes,
+    /// `body_bytes`.
+    BodyBytes,
+    /// `body_seconds`.
+    BodySeconds,
+    /// `message_bytes`.
+    MessageBytes,
+    /// `header_seconds`.
+    HeaderSeconds,
+    /// `logins_per_second`, and its burst.
+    LoginsPerSecond,
+    /// `messages_per_second`, and its burst.
+    MessagesPerSecond,
+    /// `rooms_per_minute`.
+    RoomsPerMinute,
+    /// `connections_per_address`.
+    ConnectionsPerAddress,
+    /// `connections`.
+    Connections,
+    /// `connections_per_client`.
+    ConnectionsPerClient,
+    /// `clients`.
+    Clients,
+    /// `worker_queue`.
+    WorkerQueue,
+}
+
+impl Limit {
+    /// Every limit there is.
+    pub const ALL: [Self; 14] = [
+        Self::TargetBytes,
+        Self::HeaderBytes,
+        Self::BodyBytes,
+        Self::BodySeconds,
+        Self::MessageBytes,
+        Self::HeaderSeconds,
+        Self::LoginsPerSecond,
+        Self::MessagesPerSecond,
+        Self::RoomsPerMinute,
+        Self::ConnectionsPerAddress,
+        Self::Connections,
+        Self::ConnectionsPerClient,
+        Self::Clients,
+        Self::WorkerQueue,
+    ];
+
+    /// What the limit is called in the configuration, and the problem of who runs into it.
+    const fn wire(self) -> (&'static str, Problem) {
+        match self {
+            Self::TargetBytes => ("target_bytes", Problem::TargetTooLong),
+            Self::HeaderBytes => ("header_bytes", Problem::HeadersTooLarge),
+            Self::BodyBytes => ("body_bytes", Problem::TooLarge),
+            Self::BodySeconds => ("body_seconds", Problem::Timeout),
+            Self::MessageBytes => ("message_bytes", Problem::TooLarge),
+            Self::HeaderSeconds => ("header_seconds", Problem::Timeout),
+            Self::LoginsPerSecond => ("logins_per_second", Problem::RateLimited),
+            Self::MessagesPerSecond => ("messages_per_second", Problem::RateLimited),
+            Self::RoomsPerMinute => ("rooms_per_minute", Problem::RateLimited),
+            Self::ConnectionsPerAddress => ("connections_per_address", Problem::OverCapacity),
+            Self::Connections => ("connections", Problem::OverCapacity),
+            Self::ConnectionsPerClient => ("connections_per_client", Problem::OverCapacity),
+            Self::Clients => ("clients", Problem::OverCapacity),
+            Self::WorkerQueue => ("worker_queue", Problem::OverCapacity),
+        }
+    }
+
+    /// Its key below `limits.`.
+    pub const fn key(self) -> &'static str {
+        self.wire().0
+    }
+
+    /// The problem of who runs into it.
+    pub const fn problem(self) -> Problem {
+        self.wire().1
     }
 }
 

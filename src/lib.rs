@@ -12,7 +12,7 @@
 //! - [`worker`]: one event loop per core with its connections and their outboxes.
 //! - [`hub`]: orders, keeps and hands on what is published. [`hooks`]: what follows a join or leave.
 //! - [`gate`]: the HTTP verbs. [`server`]: sockets before they become connections.
-//! - [`command`]: the client side of the command line.
+//! - [`command`]: the client side of the command line. [`metrics`]: what is counted, and how it is told.
 //!
 //! One publication, from post to socket: [`gate`] reads the request and asks the channel's
 //! [`kind`](channel::Kind) to accept it; [`Hub::publish`](hub::Hub::publish) gives it its position, keeps
@@ -31,6 +31,7 @@ pub mod gate;
 pub mod hooks;
 pub mod hub;
 pub mod identity;
+pub mod metrics;
 pub mod presence;
 pub mod server;
 pub mod store;

@@ -127,7 +127,7 @@ async fn serve_until_told(config: Config) -> Result<(), String> {
     }
     let tls = config.tls.is_some();
     let server = Server::start(config).await.map_err(|error| error.to_string())?;
-    print!("{}", banner(server.address(), tls));
+    print!("{}", banner(server.address(), tls, server.admin_address()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

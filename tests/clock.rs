@@ -131,8 +131,11 @@ async fn a_clock_that_jumps_ends_nobody_and_nothing_lives_longer() {
         assert_eq!(missed["messages"], json!([next]));
         assert!(missed.get("gap").is_none(), "{missed}");
         last = next;
-        let list = node.users(&bob).await;
-        assert!(is_on(&list, &alice.client_id) && is_on(&list, &bob.client_id), "{days}: {list}");
+        let users = node.users(&bob).await;
+        assert!(
+            is_on(&users, &alice.client_id) && is_on(&users, &bob.client_id),
+            "{days}: {users}"
+        );
         // The heart beats on.
         for _ in 0..3 {
             let beat = beating.next().await.expect("a ping");
@@ -188,7 +191,7 @@ async fn a_clock_set_back_between_two_runs_revives_no_token() {
         // Nobody else has lost anything, and new tokens are as good as ever.
         node.post(&newer, "still here").await;
         let dora = node.login().await;
-        assert!(minted(&dora) >= minted(&carol) + 1, "its time goes on where that of before ended");
+        assert!(minted(&dora) > minted(&carol), "its time goes on where that of before ended");
         node.post(&dora, "new").await;
         dora.logout(&node).await;
         post(&node, &dora).await.problem(401, "token-invalid");

@@ -255,3 +255,18 @@ async fn behind_a_trusted_proxy_its_clients_are_counted_and_it_is_not() {
     drop(first);
     guarded("a place", async { while stream("192.0.2.1").await.0 != 200 {} }).await;
 }
+
+#[tokio::test]
+async fn a_poll_that_is_the_last_request_ends_its_connection() {
+    let node = TestNode::start().await;
+    let alice = node.login().await;
+    let since = position(&node, &alice).await;
+    let mut connection = Connection::open(node.address()).await;
+    let request = Request::get(&poll(&alice, &since)).header("Connection", "close");
+    connection.write(&request.bytes(node.address(), true)).await;
+    node.post(&alice, "last").await;
+    let answer = connection.response().await;
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(value_of(&answer.ok()["messages"][0]), "last");
+    assert!(connection.ends().await);
+}

@@ -261,3 +261,20 @@ async fn a_client_id_that_is_not_the_tokens_is_refused_on_every_verb() {
         answer.problem(403, "forbidden");
     }
 }
+
+#[tokio::test]
+async fn pages_for_people_load_nothing_and_sit_in_no_frame() {
+    let node = TestNode::start().await;
+    for target in ["/", "/problems"] {
+        let answer = Request::get(target).header("Host", "evil\"><script>").send(&node).await;
+        assert!(matches!(answer.status, 200 | 400), "{answer:?}");
+        assert!(!answer.text().contains("script"), "{answer:?}");
+        let answer = Request::get(target).send(&node).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert!(answer.header("content-type").unwrap().starts_with("text/plain"));
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Position, Since};
 
@@ -13,6 +14,8 @@ pub struct Publication {
     pub position: Position,
     /// The client id of who published it; empty for a backend.
     pub sender: Arc<str>,
+    /// When it got its place.
+    pub at: Instant,
     /// The object that subscribers of the plain dialect get, as JSON.
     pub plain: Bytes,
 }

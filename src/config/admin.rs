@@ -7,8 +7,8 @@ use super::section::Section;
 /// The admin listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Admin {
-    /// Address and port for `/metrics` and the like. Default: none, and they are on the public
-    /// listener, for loopback peers and with an API key.
+    /// Address and port for `/metrics`, `/healthz` and `/readyz` alone, in plain HTTP. Default:
+    /// none, and `/metrics` is on the public listener, for loopback peers and with an API key.
     pub bind: Option<SocketAddr>,
 }
 

@@ -55,13 +55,6 @@ impl Config {
         if self.hooks.url.is_some() {
             lines.push("hooks.url is set, but this build sends no webhooks".to_owned());
         }
-        if self.admin.bind.is_some() {
-            lines.push(
-                "admin.bind is set, but this build has no admin listener: \
-                 it is ignored"
-                    .to_owned(),
-            );
-        }
         for name in &self.unserved {
             lines.push(match name.as_str() {
                 "REDIS_URL" => {

@@ -190,7 +190,8 @@ mod tests {
         let position = Position { epoch: Epoch::from_random(1), offset: 2 };
         let plain = Draft::new(&Content::Json("[1.0]".to_owned()), author).finish(position);
         assert_eq!(plain, b"[1.0]".as_slice());
-        let publication = Publication { position, sender: "c".into(), plain };
+        let at = tokio::time::Instant::now();
+        let publication = Publication { position, sender: "c".into(), at, plain };
         let expected = br#"{"id":"00000001-2","client_id":"c","data":[1.0]}"#;
         assert_eq!(with_id(&publication), expected.as_slice());
     }

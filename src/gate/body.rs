@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::request::{MAX_FIELDS, Pairs, given_twice, shown, too_many_fields};
 use super::{Failure, Gate};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 
 /// The fields of a request's body. At most [`MAX_FIELDS`]; one that is given twice is refused, since
 /// two readers might each believe another one.
@@ -34,7 +34,7 @@ impl Fields {
         let read = Self::read_untimed(gate, parts, body);
         tokio::time::timeout(time, read)
             .await
-            .map_err(|_| Failure::new(Problem::Timeout, "the body did not arrive in time"))?
+            .map_err(|_| Failure::of_limit(Limit::BodySeconds, "the body did not arrive in time"))?
     }
 
     async fn read_untimed(gate: &Gate, parts: &Parts, body: Body) -> Result<Self, Failure> {
@@ -46,7 +46,7 @@ impl Fields {
         }
         let bytes = Limited::new(body, limit).collect().await.map_err(|error| {
             if error.is::<http_body_util::LengthLimitError>() {
-                too_large("the body", limit)
+                too_large(Limit::BodyBytes, limit)
             } else {
                 Failure::new(Problem::BadRequest, "the body ended before it was whole")
             }
@@ -175,6 +175,7 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 /// 413, with the limit.
-pub(super) fn too_large(what: &str, limit: usize) -> Failure {
-    Failure::new(Problem::TooLarge, format!("{what} has a limit of {limit} bytes"))
+pub(super) fn too_large(limit: Limit, bytes: usize) -> Failure {
+    let what = if limit == Limit::MessageBytes { "value" } else { "the body" };
+    Failure::of_limit(limit, format!("{what} has a limit of {bytes} bytes"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 
 use super::post::json;
@@ -55,11 +55,16 @@ pub(super) async fn problems() -> Response {
     plain_text(text)
 }
 
-/// 200 with text for people.
+/// 200 with text for people: a page that loads nothing, is in no frame and tells no other where one
+/// came from. Source: CSP Level 3; Referrer Policy.
 pub(super) fn plain_text(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::OK;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, plain);
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }

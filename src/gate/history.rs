@@ -11,6 +11,7 @@ use super::{Failure, Gate};
 use crate::channel::{ChannelName, Kind, Position, Publication, Since};
 use crate::dialect::plain;
 use crate::hub::{Channel, From};
+use crate::worker::Missing;
 
 /// What one page of history holds.
 struct Page {
@@ -42,6 +43,9 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
             back(&channel, &name, before, limit)
         }
     };
+    if page.gap.is_some() {
+        gate.tallies.mine().gaps.add(Missing::History, 1);
+    }
     Ok(json(render(&page, policy.kind)))
 }
 

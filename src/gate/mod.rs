@@ -14,16 +14,20 @@ mod leave;
 mod limit;
 mod login;
 mod logout;
+mod metrics;
 mod origin;
 mod peer;
 mod poll;
 mod post;
 mod problem;
+mod process;
 mod publish;
 mod request;
+mod route;
 mod router;
 mod stream;
 mod subscribe;
+mod tally;
 mod users;
 mod welcome;
 mod ws;
@@ -31,6 +35,7 @@ mod ws;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
@@ -40,7 +45,9 @@ pub use leave::{Detachable, Leaving};
 pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
 pub use problem::{Failure, problem_document};
 pub(crate) use request::Pairs;
-pub use router::router;
+pub use route::Route;
+pub use router::{admin_router, router};
+pub use tally::{Tallies, Tally};
 pub use welcome::tries;
 
 use crate::channel::Policies;
@@ -53,6 +60,8 @@ use crate::store::{EndedLog, EndedRecord};
 /// Who sent a request, as the listener saw it; put into each request by the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote {
+    /// The address that the connection comes from.
+    pub peer: IpAddr,
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
     /// The request came through a trusted proxy, and names the address behind it.
@@ -61,6 +70,14 @@ pub struct Remote {
     pub untrusted_proxy: bool,
     /// The connection is encrypted.
     pub tls: bool,
+}
+
+impl Remote {
+    /// Whether the request was made on this machine: the connection was, and whoever passed it on
+    /// is trusted and says so.
+    pub const fn is_here(&self) -> bool {
+        self.peer.is_loopback() && self.address.is_loopback() && !self.untrusted_proxy
+    }
 }
 
 /// Everything the verbs speak to. Owner: the server; shared by all requests.
@@ -92,6 +109,10 @@ pub struct Gate {
     pub rates: Rates,
     /// Whether the node is going away, and what it still waits for.
     pub drain: Drain,
+    /// What is counted here.
+    pub tallies: Tallies,
+    /// When the process started.
+    pub started: SystemTime,
 }
 
 /// The door that closes when the node goes away.

@@ -9,9 +9,10 @@ use super::limit::Entered;
 use super::limit::Refusal;
 use super::publish::{Post, Tried};
 use super::subscribe::Wanted;
+use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection};
-use crate::code::{Close, Problem};
+use crate::code::{Close, Limit, Problem};
 use crate::dialect::plain;
 use crate::identity::ClientId;
 use crate::presence::Leave;
@@ -98,6 +99,7 @@ impl ChannelPeer {
             content,
             to,
             key,
+            way: Way::Ws,
         }
     }
 }
@@ -106,7 +108,11 @@ impl Peer for ChannelPeer {
     fn heard(&mut self, said: Said<'_>) -> Reaction {
         match self.count() {
             Ok(()) => {}
-            Err(Refusal::Told(refusal)) => return Reaction::Tell(refusal),
+            Err(Refusal::Told(refusal)) => {
+                let limit = Limit::MessagesPerSecond;
+                self.gate.tallies.mine().rejected(Way::Ws, limit.problem(), Some(limit));
+                return Reaction::Tell(refusal);
+            }
             Err(Refusal::Enough) => return Reaction::Close(Close::RateLimited),
         }
         let inbound = match said {
@@ -114,7 +120,10 @@ impl Peer for ChannelPeer {
             Said::Binary(bytes) => Inbound::Binary(bytes),
         };
         let reaction = self.say(inbound);
-        let reaction = reaction.unwrap_or_else(|failure| Reaction::Tell(told(&failure)));
+        let reaction = reaction.unwrap_or_else(|failure| {
+            self.gate.tallies.mine().rejected(Way::Ws, failure.problem, failure.limit);
+            Reaction::Tell(told(&failure))
+        });
         self.was_counted = reaction == Reaction::Busy;
         reaction
     }

@@ -22,7 +22,7 @@ use crate::presence::{Leave, Opening};
 use crate::transport::ConnectionId;
 use crate::transport::{Transport, poll};
 use crate::worker::{
-    Attach, Ending, Inlet, Item, Joined, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
+    Attach, Delivered, Ending, Inlet, Item, Joined, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
 };
 
 /// Longest wait in seconds, and the one of who does not say: below what proxies allow.
@@ -166,7 +166,8 @@ impl Polling {
     fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Vec<u8> {
         let channel = gate.hub.channel(&self.wanted.channel, &self.wanted.policy);
         let (start, kept) = channel.kept(self.wanted.from, usize::MAX);
-        let first = self.wanted.first(opening, &start);
+        let first = self.wanted.first(gate, opening, &start);
+        gate.tallies.mine().delivered.add((Transport::Poll, Delivered::Publication), kept.len());
         let position = kept.last().map_or(start.position, |newest| newest.position);
         let items: Vec<_> = kept.into_iter().map(Item::Publication).collect();
         let joined = Joined::of_items(&items, self.wanted.encoding);

@@ -15,8 +15,10 @@ use super::identify::Caller;
 use super::problem::Answer;
 use super::publish::Post;
 use super::request::{Pairs, channel_of, remote_of};
+use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{Accepted, ChannelName, Inbound, Policy, Rejection};
+use crate::code::Limit;
 use crate::identity::ClientId;
 
 /// The verb.
@@ -49,7 +51,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     }
     let sender = gate.sender(&parts, &caller, &policy, &channel)?;
     let ip = gate.shown_ip(address);
-    let post = Post { channel, policy, sender, ip, content, to, key };
+    let post = Post { channel, policy, sender, ip, content, to, key, way: Way::Http };
     let answer = gate.publish(&post).await?;
     Ok(json(answer))
 }
@@ -73,7 +75,7 @@ fn check_size(gate: &Gate, fields: &Fields) -> Result<(), Failure> {
             other => other.len(),
         }),
     };
-    if size > limit { Err(too_large("value", limit)) } else { Ok(()) }
+    if size > limit { Err(too_large(Limit::MessageBytes, limit)) } else { Ok(()) }
 }
 
 fn inbound(fields: &Fields) -> Result<Inbound<'_>, Failure> {

@@ -8,9 +8,10 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 
 use super::limit::{TooFast, TooManyHere};
+use super::tally::Rejected;
 use crate::channel::json::string;
 use crate::channel::{NameError, Rejection};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 use crate::identity::TokenError;
 use crate::presence::{PresenceError, UnknownClient};
 
@@ -25,6 +26,8 @@ pub struct Failure {
     pub retry_after: Option<u64>,
     /// The methods that the path does have.
     pub allow: Option<&'static str>,
+    /// The limit that it ran into.
+    pub limit: Option<Limit>,
 }
 
 /// What a verb answers.
@@ -37,7 +40,12 @@ impl Failure {
         let retry_after = passes.then(jittered);
         // What takes no posts has no other method at this path either.
         let allow = (problem == Problem::NotPostable).then_some("");
-        Self { problem, detail: detail.into(), retry_after, allow }
+        Self { problem, detail: detail.into(), retry_after, allow, limit: None }
+    }
+
+    /// The problem of who runs into `limit`, explained by `detail`.
+    pub fn of_limit(limit: Limit, detail: impl Into<String>) -> Self {
+        Self { limit: Some(limit), ..Self::new(limit.problem(), detail) }
     }
 
     /// 400, naming the field.
@@ -74,6 +82,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let document = problem_document(self.problem, &self.detail);
         let mut response = Response::new(Body::from(document));
+        Rejected::mark(&self, &mut response);
         let status = StatusCode::from_u16(self.problem.status());
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -124,19 +133,23 @@ impl From<TooFast<'_>> for Failure {
         // Whole seconds, and never so few that it would be refused again for coming early.
         let wait = refused.wait.as_secs() + u64::from(refused.wait.subsec_nanos() > 0);
         let retry_after = Some(wait.max(1) + spread());
-        Self { retry_after, ..Self::new(Problem::RateLimited, refused.told) }
+        Self { retry_after, limit: refused.limit, ..Self::new(Problem::RateLimited, refused.told) }
     }
 }
 
 impl From<TooManyHere> for Failure {
     fn from(error: TooManyHere) -> Self {
-        Self::new(Problem::OverCapacity, error.to_string())
+        Self::of_limit(Limit::ConnectionsPerAddress, error.to_string())
     }
 }
 
 impl From<PresenceError> for Failure {
     fn from(error: PresenceError) -> Self {
-        Self::new(Problem::OverCapacity, error.to_string())
+        let limit = match error {
+            PresenceError::TooManyClients => Limit::Clients,
+            PresenceError::TooManyConnections => Limit::ConnectionsPerClient,
+        };
+        Self::of_limit(limit, error.to_string())
     }
 }
 
@@ -157,7 +170,7 @@ mod tests {
         for (millis, least) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (9_999, 10)] {
             for _ in 0..20 {
                 let wait = Duration::from_millis(millis);
-                let failure = Failure::from(TooFast { told: "limits.some", wait });
+                let failure = Failure::from(TooFast { limit: None, told: "limits.some", wait });
                 let asked = failure.retry_after.unwrap();
                 assert!((least..=least + 2).contains(&asked), "{asked} s for {wait:?}");
                 assert_eq!(failure.detail, "limits.some");

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::idempotency::{Begin, Receipt};
+use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{ChannelName, Content, Policy};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 use crate::dialect::plain::{Author, Draft};
 use crate::identity::ClientId;
 use crate::transport::ConnectionId;
@@ -30,6 +31,8 @@ pub(super) struct Post {
     pub(super) content: Content,
     pub(super) to: Option<String>,
     pub(super) key: Option<String>,
+    /// How it came.
+    pub(super) way: Way,
 }
 
 /// What became of a post that does not wait.
@@ -53,7 +56,10 @@ impl Gate {
         let ticket = loop {
             match self.begin(post)? {
                 Begin::First(ticket) => break Some(ticket),
-                Begin::Repeated(receipt) => return Ok(post.answer(&receipt)),
+                Begin::Repeated(receipt) => {
+                    self.tallies.mine().repeated.add(post.way, 1);
+                    return Ok(post.answer(&receipt));
+                }
                 Begin::Reused => return Err(reused()),
                 Begin::Wait(done) if post.key.is_some() => {
                     let notified = done.notified();
@@ -70,7 +76,7 @@ impl Gate {
             Some(reservation) => reservation,
             None => tokio::time::timeout(PATIENCE, workers.reserve()).await.map_err(|_| {
                 let detail = "the queue of the workers stayed full for a second";
-                Failure::new(Problem::OverCapacity, detail)
+                Failure::of_limit(Limit::WorkerQueue, detail)
             })?,
         };
         let (receipt, answer) = self.deliver(post, reservation)?;
@@ -98,7 +104,10 @@ impl Gate {
         match self.begin(post)? {
             Begin::Wait(_) => Ok(Tried::Busy),
             Begin::Reused => Err(reused()),
-            Begin::Repeated(_) => Ok(Tried::Done),
+            Begin::Repeated(_) => {
+                self.tallies.mine().repeated.add(post.way, 1);
+                Ok(Tried::Done)
+            }
             Begin::First(ticket) => {
                 ticket.finish(self.deliver(post, reservation)?.0);
                 Ok(Tried::Done)
@@ -130,6 +139,7 @@ impl Gate {
         if let Some(to) = &post.to {
             let json = draft.finish_without_id();
             self.deliver_direct(post, to, json, reservation)?;
+            self.tallies.mine().direct.add(post.way, 1);
             let receipt = Receipt { position: None, datetime, ip };
             let answer = post.answer(&receipt);
             return Ok((receipt, answer));
@@ -137,6 +147,7 @@ impl Gate {
         let sender = Arc::from(post.sender_str());
         let published =
             self.hub.publish((&post.channel, &post.policy), &sender, draft, reservation);
+        self.tallies.mine().publications.add((post.way, post.policy.kind), 1);
         let receipt = Receipt { position: Some(published.position), datetime, ip };
         let answer = match post.content {
             Content::Message(_) => published.plain.clone(),

@@ -157,8 +157,10 @@ pub(super) fn channel_of(
 
 /// Who sent the request.
 pub(super) fn remote_of(parts: &Parts) -> Remote {
+    let nowhere = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
     let unknown = Remote {
-        address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        peer: nowhere,
+        address: nowhere,
         proxied: false,
         untrusted_proxy: true,
         tls: false,

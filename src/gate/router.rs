@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::api::disconnect::disconnect;
 use super::problem::Failure;
 use super::{
-    Gate, health, history, login, logout, poll, post as posts, stream, users, welcome, ws,
+    Gate, health, history, login, logout, metrics, poll, post as posts, stream, users, welcome, ws,
 };
 use crate::code::Problem;
 
@@ -35,8 +35,24 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = both(router, "/healthz", READ, || get(health::healthz));
     router = both(router, "/readyz", READ, || get(health::readyz));
     router = both(router, "/problems", READ, || get(health::problems));
+    if gate.config.admin.bind.is_none() {
+        router = both(router, "/metrics", READ, || get(metrics::metrics));
+    }
+    finish(router.route("/", only(READ, get(welcome::welcome))), gate)
+}
+
+/// The service of the admin listener.
+pub fn admin_router(gate: Arc<Gate>) -> Router {
+    let mut router = Router::new();
+    router = both(router, "/healthz", READ, || get(health::healthz));
+    router = both(router, "/readyz", READ, || get(health::readyz));
+    router = both(router, "/metrics", READ, || get(metrics::admin_metrics));
+    finish(router, gate)
+}
+
+/// What is said of all other paths.
+fn finish(router: Routes, gate: Arc<Gate>) -> Router {
     router
-        .route("/", only(READ, get(welcome::welcome)))
         .fallback(async || Failure::new(Problem::NotFound, "there is nothing at this path"))
         .with_state(gate)
 }

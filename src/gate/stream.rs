@@ -17,6 +17,7 @@ use http_body::Frame;
 use super::leave::detachable;
 use super::problem::Answer;
 use super::subscribe::{Opened, Wanted};
+use super::tally::Rejected;
 use super::{Failure, Gate, Leaving};
 use crate::transport::{Framing, Transport, sse};
 use crate::worker::{GivenUp, Inlet, Outlet, Sink};
@@ -38,7 +39,9 @@ pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Resp
         Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
             // An EventSource gives up for good on anything but 200.
             let text = sse::come_back(come_back_ms(&failure));
-            respond(Body::from(text), "text/event-stream; charset=utf-8")
+            let mut response = respond(Body::from(text), "text/event-stream; charset=utf-8");
+            Rejected::mark(&failure, &mut response);
+            response
         }
         Err(failure) => failure.into_response(),
     }

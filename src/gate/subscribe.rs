@@ -14,7 +14,7 @@ use super::peer::ChannelPeer;
 use super::request::{Pairs, channel_of, from_of, remote_of};
 use super::{Failure, Gate};
 use crate::channel::{ChannelName, DeliveryPolicy, Policy};
-use crate::code::{Close, Problem};
+use crate::code::{Close, Limit, Problem};
 use crate::dialect::{UsersMode, plain};
 use crate::hub::{Channel, From, Start};
 use crate::identity::Claims;
@@ -56,7 +56,7 @@ impl Wanted {
         let (channel, policy) = channel_of(gate, parts)?;
         if gate.hub.workers().connections() >= gate.config.limits.connections {
             let detail = "limits.connections are open on this node";
-            return Err(Failure::new(Problem::OverCapacity, detail));
+            return Err(Failure::of_limit(Limit::Connections, detail));
         }
         let query = Pairs::of_query(parts)?;
         let caller = gate.identify_by_token(parts, &query)?;
@@ -77,7 +77,8 @@ impl Wanted {
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
-    pub(super) fn first(&self, opening: Opening, start: &Start) -> Vec<Bytes> {
+    pub(super) fn first(&self, gate: &Gate, opening: Opening, start: &Start) -> Vec<Bytes> {
+        gate.tallies.mine().began(self.encoding.transport(), &opening, start);
         let mut first = Vec::new();
         if self.encoding.ids && self.encoding.transport() != Transport::Poll {
             first.push(plain::since(start.position));
@@ -160,7 +161,7 @@ impl Gate {
             self.with_channel(wanted, connection, |key, source, start| {
                 let (opening, sink) = parts.take()?;
                 let users = opening.version.0;
-                let first = wanted.first(opening, &start);
+                let first = wanted.first(self, opening, &start);
                 let attach = Attach {
                     id: connection,
                     sink,

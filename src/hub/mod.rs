@@ -25,6 +25,7 @@ pub use subscribe::{From, Start};
 
 use crate::channel::{ChannelName, Policy, Position};
 use crate::engine::Engine;
+use crate::metrics::Count;
 use crate::worker::{ChannelKey, Workers};
 use recent::Recent;
 
@@ -42,6 +43,7 @@ pub struct Hub {
     workers: Arc<Workers>,
     engine: Box<dyn Engine>,
     next_key: AtomicU64,
+    users_pushes: Count,
 }
 
 /// One channel on this node.
@@ -68,7 +70,8 @@ struct State {
 impl Hub {
     /// A hub without channels.
     pub fn new(workers: Arc<Workers>, engine: Box<dyn Engine>) -> Self {
-        Self { channels: DashMap::new(), workers, engine, next_key: AtomicU64::new(0) }
+        let (next_key, users_pushes) = (AtomicU64::new(0), Count::default());
+        Self { channels: DashMap::new(), workers, engine, next_key, users_pushes }
     }
 
     /// The workers that deliver for this hub.
@@ -119,6 +122,11 @@ impl Hub {
     /// How many channels are in use.
     pub fn len(&self) -> usize {
         self.channels.len()
+    }
+
+    /// How many changes of users lists went to workers.
+    pub const fn users_pushes(&self) -> &Count {
+        &self.users_pushes
     }
 
     /// Whether no channel is in use.

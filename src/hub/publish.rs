@@ -8,6 +8,7 @@ use super::{Hub, State};
 use crate::channel::{ChannelName, Policy, Publication};
 use crate::dialect::UsersTold;
 use crate::dialect::plain::Draft;
+use crate::metrics::Tally as _;
 use crate::worker::{Item, Order, Reservation};
 
 impl Hub {
@@ -33,7 +34,8 @@ impl Hub {
             }
             let position = self.engine.order(name, state.last);
             let (sender, plain) = (Arc::clone(sender), draft.finish(position));
-            let publication = Arc::new(Publication { position, sender, plain });
+            let at = Instant::now();
+            let publication = Arc::new(Publication { position, sender, at, plain });
             state.record(Arc::clone(&publication));
             for worker in state.workers() {
                 let item = Item::Publication(Arc::clone(&publication));
@@ -49,6 +51,7 @@ impl Hub {
             return;
         };
         let state = channel.state();
+        self.users_pushes.add(usize::from(state.workers().next().is_some()));
         for worker in state.workers() {
             let item = Item::Users(Arc::clone(told));
             self.workers.at(worker).send(Order::Deliver(channel.key, item));
@@ -58,10 +61,9 @@ impl Hub {
 
 impl State {
     fn record(&mut self, publication: Arc<Publication>) {
-        let now = Instant::now();
         self.last = publication.position;
-        self.used_at = now;
-        self.recent.push(publication, now);
+        self.used_at = publication.at;
+        self.recent.push(publication);
     }
 
     /// The workers that have subscribers.

@@ -12,7 +12,7 @@ use crate::channel::{Bounds, Publication};
 /// Bound: exactly that of the channel's policy.
 #[derive(Debug)]
 pub(super) struct Recent {
-    kept: VecDeque<(Instant, Arc<Publication>)>,
+    kept: VecDeque<Arc<Publication>>,
     bytes: usize,
     bounds: Bounds,
 }
@@ -31,18 +31,19 @@ impl Recent {
     }
 
     /// Adds the newest publication.
-    pub(super) fn push(&mut self, publication: Arc<Publication>, now: Instant) {
+    pub(super) fn push(&mut self, publication: Arc<Publication>) {
+        let now = publication.at;
         self.bytes += publication.plain.len();
-        self.kept.push_back((now, publication));
+        self.kept.push_back(publication);
         self.trim(now);
     }
 
     /// Drops what is beyond the bounds.
     pub(super) fn trim(&mut self, now: Instant) {
-        while let Some((at, oldest)) = self.kept.front() {
+        while let Some(oldest) = self.kept.front() {
             let within = self.kept.len() <= self.bounds.messages
                 && self.bytes <= self.bounds.bytes
-                && now.saturating_duration_since(*at) < self.bounds.age;
+                && now.saturating_duration_since(oldest.at) < self.bounds.age;
             if within {
                 return;
             }
@@ -54,14 +55,14 @@ impl Recent {
 
     /// The offset of the oldest that is kept.
     pub(super) fn first(&self) -> Option<u64> {
-        self.kept.front().map(|(_, publication)| publication.position.offset)
+        self.kept.front().map(|publication| publication.position.offset)
     }
 
     /// What is kept after `offset`, oldest first.
     pub(super) fn after(&self, offset: u64) -> impl Iterator<Item = &Arc<Publication>> {
         let first = self.first().unwrap_or(0);
         let skip = usize::try_from((offset + 1).saturating_sub(first)).unwrap_or(usize::MAX);
-        self.kept.iter().skip(skip).map(|(_, publication)| publication)
+        self.kept.iter().skip(skip)
     }
 
     /// What is kept before `offset`, newest first.
@@ -69,7 +70,7 @@ impl Recent {
         let first = self.first().unwrap_or(0);
         let take = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
         let take = take.min(self.kept.len());
-        self.kept.iter().take(take).rev().map(|(_, publication)| publication)
+        self.kept.iter().take(take).rev()
     }
 }
 
@@ -84,8 +85,12 @@ mod tests {
     }
 
     fn publication(offset: u64, len: usize) -> Arc<Publication> {
+        publication_at(offset, len, Instant::now())
+    }
+
+    fn publication_at(offset: u64, len: usize, at: Instant) -> Arc<Publication> {
         let position = Position { epoch: Epoch::from_random(0), offset };
-        Arc::new(Publication { position, sender: "".into(), plain: vec![b'x'; len].into() })
+        Arc::new(Publication { position, sender: "".into(), at, plain: vec![b'x'; len].into() })
     }
 
     fn after(recent: &Recent, offset: u64) -> Vec<u64> {
@@ -100,9 +105,9 @@ mod tests {
         let mut by_age = recent(100, 10, 1000);
         for offset in 1..=5 {
             let at = now + Duration::from_secs(offset);
-            by_count.push(publication(offset, 1), at);
-            by_bytes.push(publication(offset, 5), at);
-            by_age.push(publication(offset, 1), at);
+            by_count.push(publication_at(offset, 1, at));
+            by_bytes.push(publication_at(offset, 5, at));
+            by_age.push(publication_at(offset, 1, at));
         }
         assert_eq!(after(&by_count, 0), [3, 4, 5]);
         assert_eq!(after(&by_bytes, 0), [4, 5]);
@@ -113,7 +118,7 @@ mod tests {
     #[test]
     fn a_message_larger_than_the_bound_is_not_kept() {
         let mut recent = recent(10, 60, 10);
-        recent.push(publication(1, 11), Instant::now());
+        recent.push(publication(1, 11));
         assert!(recent.is_empty());
         assert_eq!(recent.bytes, 0);
     }
@@ -122,7 +127,7 @@ mod tests {
     fn ranges_go_both_ways() {
         let mut recent = recent(4, 60, 1000);
         for offset in 1..=6 {
-            recent.push(publication(offset, 1), Instant::now());
+            recent.push(publication(offset, 1));
         }
         assert_eq!(after(&recent, 4), [5, 6]);
         assert_eq!(after(&recent, 6), [0; 0]);

@@ -198,8 +198,9 @@ mod tests {
         let mut recent = Recent::new(bounds);
         for offset in 1..=10 {
             let (position, plain) = (position(offset), Bytes::from_static(b"1"));
-            let publication = Publication { position, sender: "".into(), plain };
-            recent.push(Arc::new(publication), Instant::now());
+            let at = Instant::now();
+            let publication = Publication { position, sender: "".into(), at, plain };
+            recent.push(Arc::new(publication));
         }
         let (last, used_at) = (position(10), Instant::now());
         State { last, recent, subscribers: vec![0], used_at, freed: false }

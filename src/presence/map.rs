@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use super::client::{Client, Membership, State, entry};
 use super::members::{Freed, Members};
-use super::{List, PresenceError, Rules, Tell, Visitor};
+use super::{Change, List, PresenceError, Rules, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, plain};
 use crate::identity::ClientId;
+use crate::metrics::By;
 use crate::transport::ConnectionId;
 use crate::wheel::Wheel;
 
@@ -39,6 +40,7 @@ pub struct Presence {
     pub(super) tell: Arc<dyn Tell>,
     timer: Mutex<Timer>,
     alarm: Notify,
+    changes: By<Change, 2>,
 }
 
 #[derive(Debug)]
@@ -71,12 +73,18 @@ impl Presence {
             tell,
             timer: Mutex::new(timer),
             alarm: Notify::new(),
+            changes: By::default(),
         }
     }
 
     /// How many clients are present, anonymous ones among them.
     pub fn len(&self) -> usize {
         self.clients.len()
+    }
+
+    /// How often somebody joined or left the list of a channel.
+    pub const fn changes(&self) -> &By<Change, 2> {
+        &self.changes
     }
 
     /// Whether nobody is present.
@@ -266,6 +274,7 @@ impl Presence {
                         let membership = Membership { members: Arc::clone(&members), until: None };
                         state.memberships.reserve_exact(1);
                         state.memberships.push(membership);
+                        self.changes.add(Change::Joined, 1);
                     }
                     self.plan_flush(Arc::clone(&members), flush);
                     return members;
@@ -281,6 +290,7 @@ impl Presence {
             return;
         };
         let members = state.memberships.remove(index).members;
+        self.changes.add(Change::Left, 1);
         let flush = members.leave(&client.id, &*self.tell, now);
         self.plan_flush(Arc::clone(&members), flush);
         if !channel.is_root() {

@@ -24,6 +24,7 @@ mod members;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use members::List;
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::{ClientId, DisplayName};
+use crate::metrics::Label;
 use crate::transport::ConnectionId;
 
 /// What presence holds to; wire.md sections 2 and 5.
@@ -111,6 +113,26 @@ pub struct Opening {
     pub dropped: u64,
     /// An earlier poll of the same client, to be ended.
     pub superseded: Option<ConnectionId>,
+}
+
+/// What happens to a users list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// A client came to be on it.
+    Joined,
+    /// A client left it.
+    Left,
+}
+
+impl Label for Change {
+    const ALL: &'static [Self] = &[Self::Joined, Self::Left];
+
+    fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Joined => "joined",
+            Self::Left => "left",
+        })
+    }
 }
 
 /// How a connection left.

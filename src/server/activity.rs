@@ -28,6 +28,8 @@ struct State {
     idle_since: Instant,
     /// Since when a head is coming.
     head_since: Option<Instant>,
+    /// The head that is coming has shown more than one length.
+    says_length_twice: bool,
     /// An answer whose body a worker writes.
     leaving: Option<(Response, Leaving)>,
 }
@@ -40,7 +42,13 @@ impl Activity {
     /// A connection that has just opened: its first head is due within `header`. Between two
     /// requests it may be idle for `keep_alive`.
     pub(super) fn new(header: Duration, keep_alive: Duration, now: Instant) -> Arc<Self> {
-        let state = State { underway: 0, idle_since: now, head_since: Some(now), leaving: None };
+        let state = State {
+            underway: 0,
+            idle_since: now,
+            head_since: Some(now),
+            says_length_twice: false,
+            leaving: None,
+        };
         Arc::new(Self {
             state: Mutex::new(state),
             header,
@@ -71,11 +79,17 @@ impl Activity {
     }
 
     /// Bytes came. Between two requests they begin a head.
-    pub(super) fn on_read(&self) {
+    pub(super) fn on_read(&self, bytes: &[u8]) {
         let mut state = self.state();
-        if state.underway == 0 && state.head_since.is_none() {
-            state.head_since = Some(Instant::now());
+        if state.underway == 0 {
+            state.head_since.get_or_insert_with(Instant::now);
+            state.says_length_twice |= says_length_twice(bytes);
         }
+    }
+
+    /// Whether the head that has come says twice how long its body is.
+    pub(super) fn take_says_length_twice(&self) -> bool {
+        std::mem::take(&mut self.state().says_length_twice)
     }
 
     /// Notes whether the socket took what was written.
@@ -115,6 +129,29 @@ impl Activity {
     }
 }
 
+/// Whether a head says more than once how long its body is: by two lengths, or one beside chunks.
+///
+/// hyper makes one of two that are equal, and passes over one beside chunks, as RFC 9112 section 6.3
+/// allows; nobody above it can tell. It is how a request is hidden from a proxy in front, so the
+/// bytes are looked at where a head begins a read. In any other head hyper's way is taken.
+fn says_length_twice(bytes: &[u8]) -> bool {
+    let mut lengths = 0;
+    for line in bytes.split(|byte| *byte == b'\n').skip(1) {
+        if line.len() < 2 {
+            break;
+        }
+        let names = |name: &[u8]| {
+            let is_name = line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name));
+            is_name && line.get(name.len()) == Some(&b':')
+        };
+        let is_candidate = matches!(line.first(), Some(b'c' | b'C' | b't' | b'T'));
+        if is_candidate && (names(b"content-length") || names(b"transfer-encoding")) {
+            lengths += 1;
+        }
+    }
+    lengths > 1
+}
+
 impl Drop for Underway {
     fn drop(&mut self) {
         let mut state = self.0.state();
@@ -137,7 +174,7 @@ mod tests {
         let start = Instant::now();
         let activity = Activity::new(HEADER, KEEP_ALIVE, start);
         assert_eq!(activity.due(), Some(start + HEADER));
-        activity.on_read();
+        activity.on_read(b"GET");
         let (first, second) = (activity.begin(), activity.begin());
         assert_eq!(activity.due(), None);
         tokio::time::advance(Duration::from_secs(40)).await;
@@ -147,9 +184,9 @@ mod tests {
         assert!(!activity.is_in_head());
         assert_eq!(activity.due(), Some(start + Duration::from_secs(40) + KEEP_ALIVE));
         tokio::time::advance(Duration::from_secs(30)).await;
-        activity.on_read();
+        activity.on_read(b"G");
         tokio::time::advance(Duration::from_secs(3)).await;
-        activity.on_read();
+        activity.on_read(b"E");
         assert!(activity.is_in_head());
         assert_eq!(activity.due(), Some(start + Duration::from_secs(70) + HEADER));
     }
@@ -159,8 +196,27 @@ mod tests {
         let start = Instant::now();
         let activity = Activity::resumed(HEADER, KEEP_ALIVE, start);
         let underway = activity.begin();
-        activity.on_read();
+        activity.on_read(b"GET");
         drop(underway);
         assert!(!activity.is_in_head());
+    }
+
+    #[test]
+    fn a_length_said_twice_is_seen_in_the_head_alone() {
+        let head = |lines: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        for twice in [
+            "Content-Length: 1\r\ncontent-length: 1\r\n",
+            "Content-Length: 1\r\nX: y\r\nTransfer-Encoding: chunked\r\n",
+        ] {
+            assert!(says_length_twice(head(twice).as_bytes()), "{twice}");
+        }
+        for once in [
+            "Content-Length: 1\r\n",
+            "Content-Length: 1\r\nContent-Length-More: 1\r\n",
+            "Content-Length: 1\r\n\r\nContent-Length: 1\r\n",
+            "",
+        ] {
+            assert!(!says_length_twice(head(once).as_bytes()), "{once}");
+        }
     }
 }

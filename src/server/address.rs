@@ -23,7 +23,8 @@ pub(crate) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     let peer = peer.to_canonical();
     let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !is_forwarded || !is_trusted(peer, trusted) {
-        return Remote { address: peer, proxied: false, untrusted_proxy: is_forwarded, tls };
+        let untrusted_proxy = is_forwarded;
+        return Remote { peer, address: peer, proxied: false, untrusted_proxy, tls };
     }
     let told = |name: &str, read: fn(&str) -> Option<IpAddr>| {
         headers.contains_key(name).then(|| believed(peer, all(headers, name).map(read), trusted))
@@ -37,7 +38,7 @@ pub(crate) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: 
     if disagree {
         warn_of_disagreement_once();
     }
-    Remote { address, proxied: true, untrusted_proxy: disagree, tls }
+    Remote { peer, address, proxied: true, untrusted_proxy: disagree, tls }
 }
 
 fn warn_of_disagreement_once() {
@@ -123,14 +124,43 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     fn of(peer: &str, headers: &[(&str, &str)]) -> (String, bool) {
+        let remote = remote_of(peer, headers);
+        (remote.address.to_string(), remote.untrusted_proxy)
+    }
+
+    fn remote_of(peer: &str, headers: &[(&str, &str)]) -> Remote {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
-        let remote = remote(peer.parse().unwrap(), &map, &trusted, false);
-        (remote.address.to_string(), remote.untrusted_proxy)
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.2/32".parse().unwrap()];
+        remote(peer.parse().unwrap(), &map, &trusted, false)
+    }
+
+    #[test]
+    fn only_what_came_from_loopback_all_the_way_is_from_here() {
+        let header = "x-forwarded-for";
+        for here in [
+            ("127.0.0.1", [].as_slice()),
+            ("::1", &[]),
+            ("::ffff:127.0.0.1", &[]),
+            ("127.0.0.2", &[(header, "127.0.0.1")]),
+            ("127.0.0.2", &[(header, "9.9.9.9, ::1")]),
+        ] {
+            assert!(remote_of(here.0, here.1).is_here(), "{here:?}");
+        }
+        for elsewhere in [
+            ("9.9.9.9", [].as_slice()),
+            ("9.9.9.9", &[(header, "127.0.0.1")]),
+            ("10.0.0.1", &[(header, "127.0.0.1")]),
+            ("127.0.0.1", &[(header, "127.0.0.1")]),
+            ("127.0.0.1", &[("forwarded", "for=127.0.0.1")]),
+            ("127.0.0.2", &[(header, "9.9.9.9")]),
+            ("127.0.0.2", &[(header, "127.0.0.1, 9.9.9.9")]),
+        ] {
+            assert!(!remote_of(elsewhere.0, elsewhere.1).is_here(), "{elsewhere:?}");
+        }
     }
 
     #[test]

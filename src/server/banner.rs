@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::gate::tries;
 
 /// The lines printed at the start, with the machine's real addresses.
-pub fn banner(address: SocketAddr, tls: bool) -> String {
+pub fn banner(address: SocketAddr, tls: bool, admin: Option<SocketAddr>) -> String {
     let scheme = if tls { "https" } else { "http" };
     let port = address.port();
     let mut text = String::new();
@@ -15,6 +15,9 @@ pub fn banner(address: SocketAddr, tls: bool) -> String {
         let lead =
             if index == 0 { "pushgate is listening on" } else { "                     and on" };
         text += &format!("{lead} {scheme}://{place}\n");
+    }
+    if let Some(admin) = admin {
+        text += &format!("metrics are at http://{admin}/metrics\n");
     }
     let first = addresses.first().copied().unwrap_or_else(|| address.ip());
     let base = format!("{scheme}://{}", SocketAddr::new(first, port));

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use crate::gate::Tallies;
+use crate::metrics::Tally as _;
 use crate::worker::Socket;
 
 /// TCP as it is, or TLS over it.
@@ -153,6 +155,7 @@ pub(super) struct Guarded {
     /// Whether what is read between two requests begins a head: not so in HTTP/2, which has pings.
     reads_heads: bool,
     activity: Arc<Activity>,
+    tallies: Tallies,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
@@ -161,11 +164,17 @@ impl Guarded {
     pub(super) fn new(
         stream: Stream,
         (version, read): (Version, Bytes),
-        activity: Arc<Activity>,
+        (activity, tallies): (Arc<Activity>, Tallies),
         deadline: Duration,
     ) -> Self {
         let reads_heads = version == Version::Http1;
-        Self { stream, read, reads_heads, activity, deadline, waiting: None }
+        Self { stream, read, reads_heads, activity, tallies, deadline, waiting: None }
+    }
+
+    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = written {
+            self.tallies.mine().sent.add(*count);
+        }
     }
 
     /// The stream, and what was read from it and not asked for.
@@ -173,9 +182,9 @@ impl Guarded {
         (self.stream, self.read)
     }
 
-    fn on_read(&self) {
-        if self.reads_heads {
-            self.activity.on_read();
+    fn on_read(&self, bytes: &[u8]) {
+        if self.reads_heads && !bytes.is_empty() {
+            self.activity.on_read(bytes);
         }
     }
 
@@ -211,16 +220,16 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         if !self.read.is_empty() {
             let count = self.read.len().min(buffer.remaining());
-            buffer.put_slice(self.read.get(..count).unwrap_or_default());
-            self.read.advance(count);
-            self.on_read();
+            let first = self.read.split_to(count);
+            buffer.put_slice(&first);
+            self.on_read(&first);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.on_read();
-        }
+        let came = buffer.filled().get(before..).unwrap_or_default();
+        self.tallies.mine().received.add(came.len());
+        self.on_read(came);
         read
     }
 }
@@ -232,6 +241,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.count_sent(&written);
         self.judge(written, context)
     }
 
@@ -241,6 +251,7 @@ impl AsyncWrite for Guarded {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.count_sent(&written);
         self.judge(written, context)
     }
 

@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 use crate::config::Limits;
 use crate::gate::Failure;
 
@@ -72,14 +72,14 @@ fn check_sizes(limits: &Limits, parts: &Parts) -> Result<(), Failure> {
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.target_bytes {
         let detail = format!("the request target has a limit of {} bytes", limits.target_bytes);
-        return Err(Failure::new(Problem::TargetTooLong, detail));
+        return Err(Failure::of_limit(Limit::TargetBytes, detail));
     }
     let line = |(name, value): (&http::HeaderName, &HeaderValue)| {
         name.as_str().len() + value.len() + ": \r\n".len()
     };
     if parts.headers.iter().map(line).sum::<usize>() > limits.header_bytes {
         let detail = format!("the header fields have a limit of {} bytes", limits.header_bytes);
-        return Err(Failure::new(Problem::HeadersTooLarge, detail));
+        return Err(Failure::of_limit(Limit::HeaderBytes, detail));
     }
     // Said before a byte of the body is asked for: also on paths that take none.
     let announced = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -88,7 +88,7 @@ fn check_sizes(limits: &Limits, parts: &Parts) -> Result<(), Failure> {
         return Ok(());
     }
     let detail = format!("the body has a limit of {} bytes", limits.body_bytes);
-    Err(Failure::new(Problem::TooLarge, detail))
+    Err(Failure::of_limit(Limit::BodyBytes, detail))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Request, Version};
+use http::{Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::io::Stream;
-use super::serve::{Serving, whole};
+use super::serve::{Serving, closing, whole};
+use super::trace::cut;
 use super::{address, cors, limits};
 use crate::gate::{Detachable, Failure, Gate};
 
@@ -49,6 +50,11 @@ impl Front {
         Self { gate, runtime: tokio::runtime::Handle::current(), router, cors }
     }
 
+    /// What the connections of the admin listener share: pages of other sites are not let in.
+    pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
+        Self { cors: cors::Cors::new(&[]), ..Self::new(gate, router) }
+    }
+
     /// Answers one request.
     pub(super) async fn answer(
         &self,
@@ -58,15 +64,11 @@ impl Front {
     ) -> Response {
         let (mut parts, body) = request.into_parts();
         let log = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (parts.method.clone(), parts.uri.path().to_owned()));
+            .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
-            let mut response = failure.into_response();
-            if parts.version < Version::HTTP_2 {
-                // A head that is wrong may hide where the next one begins.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(http::header::CONNECTION, close);
-            }
-            response
+            let response = failure.into_response();
+            // A head that is wrong may hide where the next one begins.
+            if parts.version < Version::HTTP_2 { closing(response) } else { response }
         } else if let Some(response) = self.cors.preflight(&parts) {
             response
         } else {
@@ -134,8 +136,10 @@ pub(super) async fn accept(
                 let serving = match serving {
                     Ok(serving) => serving,
                     Err(failure) => {
+                        let failure = Failure::from(failure);
+                        front.gate.refused(&failure);
                         if !is_tls {
-                            refuse(stream, failure.into(), &refused);
+                            refuse(stream, failure, &refused);
                         }
                         continue;
                     }

@@ -5,6 +5,7 @@
 
 mod activity;
 pub(crate) mod address;
+mod admin;
 mod banner;
 mod cors;
 mod head;
@@ -28,15 +29,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use admin::Admin;
 pub use banner::banner;
 pub use memory::{be_frugal, give_back_if_asked};
-pub use panics::{panics, report_panics};
+pub use panics::report_panics;
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, router};
+use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, Tallies, router};
 use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -56,6 +58,7 @@ pub struct Server {
     gate: Arc<Gate>,
     workers: Arc<Workers>,
     accepting: JoinHandle<()>,
+    admin: Option<Admin>,
     upkeep: Vec<JoinHandle<()>>,
     directory: Option<DataDir>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
@@ -68,6 +71,8 @@ pub struct Server {
 pub enum StartError {
     /// The address is taken, or not ours.
     Listen(SocketAddr, std::io::Error),
+    /// The same of `admin.bind`.
+    Admin(SocketAddr, std::io::Error),
     /// Something in the data directory cannot be used.
     Store(StoreError),
     /// A file named in `[tls]` cannot be used.
@@ -82,6 +87,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => {
+                write!(f, "cannot listen on {address}, the admin.bind: {error}")
+            }
             Self::Store(error) => write!(f, "{error}"),
             Self::Tls(path, why) => write!(f, "{}: {why}", path.display()),
             Self::Pattern(pattern, error) => write!(f, "channels.\"{pattern}\": {error}"),
@@ -109,6 +117,10 @@ impl Server {
         let kept = Kept::open(&config)?;
         let listener = listen::open(address).map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+        let admin = match config.admin.bind {
+            Some(address) => Some(admin::Bound::bind(address).await?),
+            None => None,
+        };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
         let directory = kept.directory.clone();
@@ -118,7 +130,8 @@ impl Server {
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting = listen::accept(front, listener, acceptor, is_draining);
         let accepting = tokio::spawn(panics::vital("accepting", accepting));
-        Ok(Self { address, gate, workers, accepting, upkeep, directory, draining })
+        let admin = admin.map(|bound| bound.serve(&gate));
+        Ok(Self { address, gate, workers, accepting, admin, upkeep, directory, draining })
     }
 
     /// The address that is listened on, with its real port.
@@ -126,10 +139,16 @@ impl Server {
         self.address
     }
 
+    /// The address of the admin listener, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
     /// Stops accepting, answers what waits, tells every connection, and waits until all is done.
     ///
     /// New requests on open connections get 503; posts under way are finished and delivered;
-    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`.
+    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`. The
+    /// admin listener goes on to the end.
     pub async fn drain(self) {
         self.accepting.abort();
         self.gate.drain.close().await;
@@ -237,6 +256,8 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         idempotency: Idempotency::default(),
         rates: Rates::new(&config.limits),
         drain: Drain::default(),
+        tallies: Tallies::default(),
+        started: SystemTime::now(),
         config,
     })
 }

@@ -1,17 +1,13 @@
-//! Bugs: every panic is told and counted in one place, ends what it belongs to and nothing else, and
+//! Bugs: every panic is told in one place, ends what it belongs to and nothing else, and
 //! ends the process where the gateway could only limp on.
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-/// How many panics there were in this process, caught or not.
-static PANICS: AtomicU64 = AtomicU64::new(0);
-
-/// Has every panic of this process logged as one line and counted; for a process of its own.
+/// Has every panic of this process logged as one line; for a process of its own.
 ///
 /// A text that was put together while panicking may hold what a client sent, and is left out: the
 /// place in the source is told either way.
@@ -19,13 +15,7 @@ pub fn report_panics() {
     std::panic::set_hook(Box::new(report));
 }
 
-/// How many panics there were since [`report_panics`].
-pub fn panics() -> u64 {
-    PANICS.load(Ordering::Relaxed)
-}
-
 fn report(info: &PanicHookInfo<'_>) {
-    PANICS.fetch_add(1, Ordering::Relaxed);
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
     let place = info.location().map(ToString::to_string).unwrap_or_default();

@@ -25,8 +25,9 @@ use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
 use super::panics;
-use crate::code::Problem;
-use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
+use crate::code::{Limit, Problem};
+use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
+use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
@@ -88,8 +89,10 @@ impl Serving {
             Activity::new(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
         let version = timeout(limits.header_seconds, stream.version(Bytes::new())).await;
         let Ok(Ok((version, read))) = version else { return };
-        let write = limits.write_seconds;
-        let io = Guarded::new(stream, (version, read), Arc::clone(&activity), write);
+        let tallies = Arc::clone(&self.front.gate.tallies);
+        tallies.mine().received.add(read.len());
+        let counted = (Arc::clone(&activity), tallies);
+        let io = Guarded::new(stream, (version, read), counted, limits.write_seconds);
         match version {
             Version::Http1 => self.serve_http1(io, activity).await,
             Version::Http2 => self.serve_http2(io, activity).await,
@@ -102,7 +105,8 @@ impl Serving {
         let activity =
             Activity::resumed(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
         let read = (Version::Http1, read);
-        let io = Guarded::new(stream, read, Arc::clone(&activity), limits.write_seconds);
+        let counted = (Arc::clone(&activity), Arc::clone(&self.front.gate.tallies));
+        let io = Guarded::new(stream, read, counted, limits.write_seconds);
         self.serve_http1(io, activity).await;
     }
 
@@ -133,7 +137,9 @@ impl Serving {
             Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
-                stream.say_and_forget(&too_late());
+                let failure = too_late();
+                self.front.gate.refused(&failure);
+                stream.say_and_forget(&whole(failure));
             }
             Ended::Closed(Ok(())) | Ended::TooLate => {}
             Ended::Leaves(head, leaving) => {
@@ -220,19 +226,24 @@ enum Ended {
     TooLate,
 }
 
-/// The whole answer to a head that did not come in time.
-fn too_late() -> Bytes {
+/// Why a head that did not come in time is not waited for.
+fn too_late() -> Failure {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
-    whole(Failure::new(Problem::Timeout, detail))
+    Failure::of_limit(Limit::HeaderSeconds, detail)
 }
 
 /// The last answer on a connection that hyper does not have, or has no more.
 pub(super) fn whole(failure: Failure) -> Bytes {
     let body = crate::gate::problem_document(failure.problem, &failure.detail);
-    let mut response = failure.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let response = closing(failure.into_response());
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
     Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
+}
+
+/// `response`, behind which the connection ends.
+pub(super) fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A timer that is moved only when it must ring earlier, or has rung too early.
@@ -275,14 +286,29 @@ impl Caller {
         }
     }
 
+    /// What a worker may take of this request: HTTP/1.1 without a body; a poll only where the
+    /// connection can go on behind it. rustls gives its connection away, but takes none back.
+    fn detachable(&self, request: &Request<Incoming>) -> Detachable {
+        let streams = request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
+        let connection = request.headers().get_all(header::CONNECTION).iter();
+        let mut options =
+            connection.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+        let goes_on = !options.any(|option| option.trim().eq_ignore_ascii_case("close"));
+        Detachable { streams, polls: streams && goes_on && !self.is_tls }
+    }
+
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
-        let can_leave =
-            request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
-        // rustls gives its connection away, but takes none back.
-        let detachable = Detachable { streams: can_leave, polls: can_leave && !self.is_tls };
+        if self.activity.take_says_length_twice() {
+            let failure = Failure::field("Content-Length", "says again how long the body is");
+            let response = closing(failure.into_response());
+            return Ok(response.map(|body| Tracked { body, _underway: underway }));
+        }
+        let detachable = self.detachable(&request);
+        let route = Route::of(request.uri().path());
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
-        let mut response = answered(answer).await;
+        let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
+        self.front.gate.answered(route, &response);
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.
@@ -293,9 +319,10 @@ impl Caller {
 }
 
 /// A bug in an answer ends this request, no other.
-async fn answered(answer: impl Future<Output = Response>) -> Response {
+async fn answered(answer: impl Future<Output = Response>, count: impl FnOnce()) -> Response {
     panics::caught(answer).await.unwrap_or_else(|_| {
         tracing::error!("a request panicked; it is answered 500");
+        count();
         let detail = "this request met a bug; it is logged, and nothing else was touched";
         Failure::new(Problem::Internal, detail).into_response()
     })
@@ -339,7 +366,10 @@ mod tests {
             answer.expect("a bug in a handler")
         };
         let well = async { Response::new(Body::empty()) };
-        let (bug, well) = tokio::join!(answered(bug), answered(well));
+        let bugs = std::cell::Cell::new(0);
+        let count = || bugs.set(bugs.get() + 1);
+        let (bug, well) = tokio::join!(answered(bug, count), answered(well, count));
+        assert_eq!(bugs.get(), 1);
         assert_eq!((bug.status().as_u16(), well.status().as_u16()), (500, 200));
         assert_eq!(bug.headers()["content-type"], "application/problem+json");
     }

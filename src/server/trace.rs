@@ -4,6 +4,17 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// As much of what a peer chose as one line of the log shows.
+const SHOWN: usize = 200;
+
+/// The beginning of `text`, for a log.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+        None => text.to_owned(),
+    }
+}
+
 /// Starts logging for the process; a second call changes nothing.
 ///
 /// A level alone is ours: libraries stay at `warn`, since some of them write header fields, and
@@ -25,4 +36,17 @@ pub fn start_logging(log: &Log) {
         LogFormat::Text => logs.with_ansi(false).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(cut("/ws/로비"), "/ws/로비");
+        let long = "로".repeat(SHOWN);
+        assert_eq!(cut(&long), long);
+        assert_eq!(cut(&format!("{long}비")), format!("{long}…"));
+    }
 }

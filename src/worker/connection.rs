@@ -6,8 +6,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source};
+use super::tally::Reason;
+use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source, Tally};
 use crate::channel::DeliveryPolicy;
+use crate::metrics::Tally as _;
 use crate::transport::ws::{Assembly, Message};
 use crate::transport::{ConnectionId, Transport};
 
@@ -39,6 +41,10 @@ pub(super) struct Connection {
     pub(super) expires: Option<Instant>,
     /// When the wheel will look at it next.
     pub(super) scheduled: Instant,
+    /// Why it ends, once it does.
+    pub(super) reason: Reason,
+    /// What its worker counts.
+    pub(super) tally: Arc<Tally>,
 }
 
 /// What came in and is not dealt with.
@@ -107,6 +113,11 @@ impl Connection {
         self.outbox.as_ref().map_or(0, |outbox| outbox.bytes())
     }
 
+    /// Where bytes wait for it.
+    pub(super) fn outbox(&mut self) -> &mut Outbox {
+        self.outbox.get_or_insert_with(|| Box::new(Outbox::counted_by(&self.tally)))
+    }
+
     /// Since when the oldest unsent byte waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         match &self.sink {
@@ -124,8 +135,23 @@ impl Connection {
         }
     }
 
-    /// Sends the bytes of `joined` from `from` on, or lets them wait as `policy` allows.
+    /// Delivers the messages of `joined` from the byte `from` on.
     pub(super) fn send(
+        &mut self,
+        joined: &Arc<Joined>,
+        from: usize,
+        policy: DeliveryPolicy,
+        limits: (&Limits, Instant),
+    ) -> Sent {
+        let sent = self.write(joined, from, policy, limits);
+        if sent == Sent::Ok {
+            self.tally.delivered(self.encoding.transport(), &joined.frames, from);
+        }
+        sent
+    }
+
+    /// Sends the bytes of `joined` from `from` on, or lets them wait as `policy` allows.
+    fn write(
         &mut self,
         joined: &Arc<Joined>,
         from: usize,
@@ -141,7 +167,10 @@ impl Connection {
             && self.outbox.is_none()
         {
             match socket.write(joined.bytes.get(from..).unwrap_or_default()) {
-                Ok(written) => from += written,
+                Ok(written) => {
+                    from += written;
+                    self.tally.sent.add(written);
+                }
                 Err(error) if is_retry(&error) => {}
                 Err(_) => return Sent::Broken,
             }
@@ -149,8 +178,7 @@ impl Connection {
                 return Sent::Ok;
             }
         }
-        let outbox = self.outbox.get_or_insert_default();
-        match outbox.add(joined, from, bound, now) {
+        match self.outbox().add(joined, from, bound, now) {
             Ok(()) => Sent::Ok,
             Err(Full) => Sent::Full,
         }
@@ -169,7 +197,7 @@ impl Connection {
             outlet.add_always(joined, now);
             return Sent::Ok;
         }
-        self.outbox.get_or_insert_default().add_always(joined, 0, now);
+        self.outbox().add_always(joined, 0, now);
         self.flush()
     }
 
@@ -187,7 +215,10 @@ impl Connection {
         while let Some(outbox) = &mut self.outbox {
             let result = socket.write_vectored(&outbox.slices());
             match result {
-                Ok(written) => outbox.sent(written),
+                Ok(written) => {
+                    outbox.sent(written);
+                    self.tally.sent.add(written);
+                }
                 Err(error) if is_retry(&error) => return Sent::Ok,
                 Err(_) => return Sent::Broken,
             }

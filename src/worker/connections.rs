@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::connection::{Beat, Connection, Inbound, Phase, Sent};
 use super::group::Groups;
 use super::pace::Pace;
+use super::tally::{Missing, Reason};
 use super::{Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, WorkerHandle};
 use crate::channel::DeliveryPolicy;
 use crate::code::Close;
@@ -120,6 +121,9 @@ impl Connections {
             // A poll that is a body is ended by whoever waits for it, long before this.
             Transport::Poll => attach.answer_by.unwrap_or(now + Duration::from_hours(1)),
         };
+        if let Sink::Body(outlet) = &attach.sink {
+            outlet.count_by(self.handle.tally());
+        }
         entry.insert(Box::new(Connection {
             id,
             sink: attach.sink,
@@ -139,7 +143,10 @@ impl Connections {
             beat: Beat::Due(beat),
             expires: attach.expires,
             scheduled: now + Duration::from_hours(24),
+            reason: Reason::Gone,
+            tally: Arc::clone(self.handle.tally()),
         }));
+        self.handle.tally().opened(attach.encoding.transport());
         self.keys.insert(id, key);
         self.handle.set_connections(self.slab.len());
         self.shielded(key, |this| {
@@ -213,6 +220,7 @@ impl Connections {
                 }
             });
         }
+        self.handle.tally().written(slice.ordered);
         for (place, key) in self.groups.end_slice(slice.group) {
             self.move_to(key, place);
         }
@@ -301,6 +309,7 @@ impl Connections {
             self.end_poll(key, now);
             return;
         }
+        connection.reason = Reason::Told(close);
         let framing = connection.encoding.framing;
         let last = Arc::new(Joined::of_frame(|out| framing.close(out, close)));
         let broken = connection.send_always(&last, now) == Sent::Broken;
@@ -367,6 +376,7 @@ impl Connections {
         let Some(peer) = connection.peer.take() else {
             return;
         };
+        connection.tally.ended(connection.encoding.transport(), connection.reason);
         if connection.is_open() {
             let until = connection.scheduled;
             connection.phase = Phase::Closing { until, finish: false };
@@ -452,6 +462,7 @@ impl Connection {
         let page = self.source.page(self.offset, bytes);
         self.replaying = !page.caught_up;
         if let Some(gap) = &page.gap {
+            self.tally.gaps.add(Missing::History, 1);
             let framing = self.encoding.framing;
             let told = Arc::new(Joined::of_messages(std::iter::once(gap), framing));
             let sent = self.send_always(&told, limits.1);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Phase, Sent};
 use super::connections::Connections;
+use super::tally::Reason;
 use super::{Encoding, Ending, Joined, Sink};
 use crate::code::Close;
 use crate::transport::ConnectionId;
@@ -104,6 +105,7 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
+        connection.reason = Reason::Unresponsive;
         match &connection.sink {
             Sink::Socket(socket) => {
                 // Without this the kernel would go on offering the backlog after we are done.

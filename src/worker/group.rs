@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use slab::Slab;
+use tokio::time::Instant;
 
 use super::joined::batch_len;
 use super::{ChannelKey, Encoding, Item, Joined};
@@ -50,6 +51,8 @@ pub(super) struct Slice {
     pub(super) group: usize,
     pub(super) delivery: DeliveryPolicy,
     pub(super) subscribers: Vec<usize>,
+    /// With the last slice of a batch: when the oldest publication in it got its place.
+    pub(super) ordered: Option<Instant>,
 }
 
 impl Groups {
@@ -127,7 +130,8 @@ impl Groups {
         let subscribers = group.subscribers.get(batch.next..end).unwrap_or_default();
         let subscribers = subscribers.iter().copied().filter(|key| *key != LEFT).collect();
         batch.next = end;
-        Some((Slice { group: key, delivery: group.delivery, subscribers }, begun))
+        let ordered = if end == batch.end { oldest(&batch.items) } else { None };
+        Some((Slice { group: key, delivery: group.delivery, subscribers, ordered }, begun))
     }
 
     /// The messages of the batch under way in `encoding`; encoded by the first who asks.
@@ -174,6 +178,14 @@ impl Groups {
             self.keys.remove(&group.channel);
         }
     }
+}
+
+/// When the first publication among `items` got its place.
+fn oldest(items: &[Item]) -> Option<Instant> {
+    items.iter().find_map(|item| match item {
+        Item::Publication(publication) => Some(publication.at),
+        Item::Users(_) => None,
+    })
 }
 
 #[cfg(test)]

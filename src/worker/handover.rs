@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::connection::{Phase, Sent};
 use super::connections::Connections;
+use super::tally::Reason;
 use super::{Ending, Handed, Joined, Parked, Sink};
 use crate::channel::DeliveryPolicy;
 use crate::transport::{ConnectionId, Transport, poll};
@@ -36,8 +37,7 @@ impl Connections {
             self.answer_if_told(key, now);
         } else {
             connection.sink = Sink::Socket(socket);
-            let outbox = connection.outbox.get_or_insert_default();
-            outbox.add_before(Joined::of_bytes(head), now);
+            connection.outbox().add_before(Joined::of_bytes(head), now);
             self.begin(key, &read, now);
         }
     }
@@ -76,6 +76,7 @@ impl Connections {
             return;
         }
         if matches!(connection.sink, Sink::Body(_)) {
+            connection.reason = Reason::Answered;
             self.drop_now(key, Ending::Dropped);
             return;
         }
@@ -84,8 +85,8 @@ impl Connections {
             return;
         };
         let body = peer.answer(&told.unwrap_or_default());
-        let outbox = connection.outbox.get_or_insert_default();
-        outbox.add_before(Joined::of_bytes(Bytes::from(body)), now);
+        connection.outbox().add_before(Joined::of_bytes(Bytes::from(body)), now);
+        connection.reason = Reason::Answered;
         connection.phase = Phase::Closing { until: now + self.limits.write, finish: true };
         self.detach(key, Ending::Dropped);
         self.answer_if_told(key, now);

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Inbound, Phase, Sent, is_retry};
 use super::connections::Connections;
+use super::tally::Reason;
 use super::{Ending, Joined, Reaction, Said, Sink};
 use crate::code::Close;
+use crate::metrics::Tally as _;
 use crate::transport::ws::{self, Message};
 
 /// Most bytes that one connection may bring in one turn.
@@ -35,6 +37,7 @@ impl Connections {
                 }
                 Ok(count) => {
                     room = room.saturating_sub(count);
+                    connection.tally.received.add(count);
                     if matches!(connection.phase, Phase::Open) {
                         self.on_bytes(key, scratch.get(..count).unwrap_or_default(), now);
                     }
@@ -67,12 +70,17 @@ impl Connections {
         let mut gone = is_gone;
         match &mut connection.sink {
             // What it sends is dropped, and not waited for: its next event tells of more.
-            Sink::Socket(socket) => gone |= matches!(socket.read(&mut scratch), Ok(0)),
+            Sink::Socket(socket) => match socket.read(&mut scratch) {
+                Ok(0) => gone = true,
+                Ok(count) => connection.tally.received.add(count),
+                Err(_) => {}
+            },
             // The request behind a poll is kept for whoever gets the socket back; more is not read.
             Sink::Parked(parked) if parked.read.is_empty() => {
                 match parked.socket.read(&mut scratch) {
                     Ok(0) => gone = true,
                     Ok(count) => {
+                        connection.tally.received.add(count);
                         parked.read =
                             Bytes::copy_from_slice(scratch.get(..count).unwrap_or_default());
                     }
@@ -217,6 +225,7 @@ impl Connections {
         let heard = std::panic::AssertUnwindSafe(|| peer.heard(said));
         std::panic::catch_unwind(heard).unwrap_or_else(|_| {
             tracing::error!("hearing a message panicked; its connection is closed");
+            connection.tally.panics.add(1);
             Reaction::Close(Close::GoingAway)
         })
     }
@@ -248,6 +257,7 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
+        connection.reason = Reason::Client;
         // A peer that goes on behind its close is read until it ends, or it would be reset.
         let silent = connection.inbound.as_ref().is_none_or(|inbound| inbound.assembly.is_spent());
         let echo = Arc::new(Joined::of_frame(|out| ws::close_echo(out, code)));

@@ -258,6 +258,7 @@ mod tests {
             Item::Publication(Arc::new(Publication {
                 position: position(offset),
                 sender: "s".into(),
+                at: tokio::time::Instant::now(),
                 plain,
             }))
         };

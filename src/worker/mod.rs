@@ -10,7 +10,8 @@
 //! - `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
 //! - `shield` has a bug end one connection and no other, `stall` deals with time in which we did not run,
-//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS.
+//! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
+//! - `tally` is what the worker counts, for the metrics.
 
 mod connection;
 mod connections;
@@ -27,6 +28,7 @@ mod run;
 mod shield;
 mod socket;
 mod stall;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,7 @@ pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
 pub use queue::{Reservation, WorkerHandle, Workers};
 pub use socket::Socket;
+pub use tally::{Delivered, Missing, Reason, Tally};
 
 use crate::channel::{DeliveryPolicy, Publication};
 use crate::code::Close;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::Joined;
 use super::joined::Frame;
+use super::tally::Waiting;
+use super::{Joined, Tally};
 use crate::channel::DeliveryPolicy;
 
 /// How many pieces leave in one `writev`.
@@ -22,7 +23,7 @@ const MAX_SLICES: usize = 16;
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: VecDeque<Piece>,
-    bytes: usize,
+    bytes: Waiting,
 }
 
 /// Part of a joined buffer.
@@ -49,9 +50,14 @@ impl Piece {
 pub struct Full;
 
 impl Outbox {
+    /// An empty one; what waits in it is counted by `tally`.
+    pub fn counted_by(tally: &Arc<Tally>) -> Self {
+        Self { waiting: VecDeque::new(), bytes: Waiting::counted_by(tally) }
+    }
+
     /// How many bytes wait.
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.bytes()
     }
 
     /// Whether nothing waits.
@@ -85,14 +91,14 @@ impl Outbox {
         match policy {
             DeliveryPolicy::Every => {
                 let more = joined.bytes.len() - from;
-                if !self.is_empty() && self.bytes + more > limit {
+                if !self.is_empty() && self.bytes() + more > limit {
                     return Err(Full);
                 }
                 self.add_always(joined, from, now);
             }
             DeliveryPolicy::Latest => {
                 self.add_latest(joined, from, now);
-                while self.bytes > limit {
+                while self.bytes() > limit {
                     if !self.drop_oldest_replaceable() {
                         return Err(Full);
                     }
@@ -110,13 +116,13 @@ impl Outbox {
     /// Adds bytes before everything else: the head of an answer.
     pub fn add_before(&mut self, joined: Joined, now: Instant) {
         let to = joined.bytes.len();
-        self.bytes += to;
+        self.bytes.add(to);
         self.waiting.push_front(Piece { joined: Arc::new(joined), from: 0, to, since: now });
     }
 
     fn add_piece(&mut self, joined: &Arc<Joined>, from: usize, to: usize, since: Instant) {
         if from < to {
-            self.bytes += to - from;
+            self.bytes.add(to - from);
             self.waiting.push_back(Piece { joined: Arc::clone(joined), from, to, since });
         }
     }
@@ -147,7 +153,8 @@ impl Outbox {
         if let Some(index) = stale
             && let Some(old) = self.waiting.remove(index)
         {
-            self.bytes -= old.len();
+            self.bytes.sub(old.len());
+            self.bytes.replaced();
             since = old.since;
         }
         self.add_piece(joined, from, to, since);
@@ -161,7 +168,8 @@ impl Outbox {
             return false;
         };
         if let Some(piece) = self.waiting.remove(index) {
-            self.bytes -= piece.len();
+            self.bytes.sub(piece.len());
+            self.bytes.replaced();
         }
         true
     }
@@ -170,7 +178,7 @@ impl Outbox {
     pub fn drop_unbegun(&mut self) {
         let begun = self.waiting.pop_front();
         self.waiting.clear();
-        self.bytes = 0;
+        self.bytes.sub(self.bytes());
         if let Some(piece) = begun
             && !piece.joined.is_boundary(piece.from)
         {
@@ -186,7 +194,7 @@ impl Outbox {
 
     /// Notes that the first `sent` bytes of what waits are gone.
     pub fn sent(&mut self, mut sent: usize) {
-        self.bytes = self.bytes.saturating_sub(sent);
+        self.bytes.sub(sent);
         while let Some(piece) = self.waiting.front_mut() {
             if sent < piece.len() {
                 piece.from += sent;
@@ -200,13 +208,13 @@ impl Outbox {
     /// Takes the oldest piece out as one shared buffer.
     pub fn take(&mut self) -> Option<Bytes> {
         let piece = self.waiting.pop_front()?;
-        self.bytes -= piece.len();
+        self.bytes.sub(piece.len());
         Some(piece.joined.bytes.slice(piece.from..piece.to))
     }
 
     /// Everything that waits, as one buffer with its frames.
     pub fn into_joined(self) -> Joined {
-        let mut bytes = Vec::with_capacity(self.bytes);
+        let mut bytes = Vec::with_capacity(self.bytes());
         let mut frames = Vec::with_capacity(self.waiting.len());
         for piece in &self.waiting {
             let mut start = 0;
@@ -235,7 +243,7 @@ impl Outbox {
     /// Takes the oldest piece out frame by frame.
     fn take_frames(&mut self) -> Option<Vec<(super::Mark, Bytes)>> {
         let piece = self.waiting.pop_front()?;
-        self.bytes -= piece.len();
+        self.bytes.sub(piece.len());
         let mut start = 0;
         let mut frames = Vec::new();
         for frame in &piece.joined.frames {

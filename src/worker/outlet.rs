@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Full, Joined, Mark, Order, Outbox, WorkerHandle};
+use super::{Full, Joined, Mark, Order, Outbox, Tally, WorkerHandle};
 use crate::channel::DeliveryPolicy;
 use crate::transport::ConnectionId;
 
@@ -39,6 +39,11 @@ impl Outlet {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // The state is valid between any two statements: a panic elsewhere leaves it usable.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `tally` count what will wait in it.
+    pub(super) fn count_by(&self, tally: &Arc<Tally>) {
+        self.state().outbox = Outbox::counted_by(tally);
     }
 
     /// Adds the bytes of `joined` from `from` on, and wakes the body.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::Waker;
 use tokio::sync::Notify;
 
-use super::{Limits, Order, run};
+use super::{Limits, Order, Tally, run};
 use crate::transport::ConnectionId;
 
 /// All workers of a node.
@@ -35,6 +35,7 @@ struct Shared {
     room: Notify,
     waker: Waker,
     connections: AtomicUsize,
+    tally: Arc<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +75,7 @@ impl Workers {
                 room: Notify::new(),
                 waker,
                 connections: AtomicUsize::new(0),
+                tally: Arc::default(),
             });
             let handle = WorkerHandle { shared };
             let worker = run::Worker::new(index, poll, handle.clone(), limits)?;
@@ -94,6 +96,19 @@ impl Workers {
     pub fn connections(&self) -> usize {
         let count = |handle: &WorkerHandle| handle.shared.connections.load(Ordering::Relaxed);
         self.handles.iter().map(count).sum()
+    }
+
+    /// What each worker counts.
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.handles.iter().map(|handle| &**handle.tally())
+    }
+
+    /// How many places in the queue of each worker are taken, and how many there are.
+    pub fn queues(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.handles.iter().map(|handle| {
+            let Shared { reserved, places, .. } = &*handle.shared;
+            (reserved.load(Ordering::Relaxed).min(*places), *places)
+        })
     }
 
     /// An id for a new connection, and with it the worker that will own it: they take turns.
@@ -219,6 +234,11 @@ impl WorkerHandle {
             self.shared.reserved.fetch_sub(places, Ordering::AcqRel);
             self.shared.room.notify_waiters();
         }
+    }
+
+    /// What the worker counts.
+    pub(super) fn tally(&self) -> &Arc<Tally> {
+        &self.shared.tally
     }
 
     /// Counts the connections that the worker owns.

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Ending;
 use super::connections::{Connections, SCRATCH};
+use crate::metrics::Tally as _;
 
 impl Connections {
     /// Does something for the connection at `key`. If that panics the connection is dropped: what
@@ -12,6 +13,7 @@ impl Connections {
         if catch_unwind(AssertUnwindSafe(|| act(self))).is_ok() {
             return;
         }
+        self.handle.tally().panics.add(1);
         tracing::error!("a connection met a bug and is ended; the others go on");
         // It may have been lent to what panicked, and an empty one reads as the end of every stream.
         if self.scratch.is_empty() {

@@ -36,7 +36,7 @@ impl Turns {
         let passed = now.saturating_duration_since(self.last);
         self.last = now;
         let is_late = wait.is_some_and(|wait| passed > wait + LATE);
-        is_late.then(|| passed - COUNTED)
+        is_late.then(|| passed.saturating_sub(COUNTED))
     }
 }
 

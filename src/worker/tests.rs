@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::dialect::UsersMode;
+use crate::metrics::Tally as _;
 use crate::transport::{Framing, Transport};
 
 const HEAD: &[u8] = b"head";
@@ -118,7 +119,10 @@ impl Scene {
         client
     }
 
-    fn drained(self) {
+    /// Ends the worker, which has counted so many bugs.
+    fn drained_with(self, panics: u64) {
+        let counted: u64 = self.workers.tallies().map(|tally| tally.panics.get()).sum();
+        assert_eq!(counted, panics);
         self.workers.drain(Duration::ZERO);
         assert_eq!(self.workers.connections(), 0);
     }
@@ -170,7 +174,7 @@ fn a_bug_in_hearing_ends_the_connection_that_spoke() {
     drop(one);
     other.is_well();
     scene.connect(false, false).is_well();
-    scene.drained();
+    scene.drained_with(1);
 }
 
 #[test]
@@ -183,7 +187,7 @@ fn a_bug_in_the_loop_ends_the_connection_it_was_about() {
     }
     other.is_well();
     scene.connect(false, false).is_well();
-    scene.drained();
+    scene.drained_with(3);
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn a_bug_in_taking_leave_keeps_nobody() {
     }
     other.is_well();
     assert_eq!(scene.closed.load(Ordering::Relaxed), 3);
-    scene.drained();
+    scene.drained_with(3);
 }
 
 #[test]

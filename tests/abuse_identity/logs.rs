@@ -114,3 +114,21 @@ async fn what_is_logged_of_a_request_cannot_write_a_line_of_its_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_long_is_cut_in_the_log() {
+    for format in ["text", "json"] {
+        let mut node = talkative(format).await;
+        for target in [format!("/nowhere/{}", "a".repeat(8000)), format!("/{}", "b".repeat(60_000))]
+        {
+            Request::get(&target).send(&node).await;
+        }
+        Request::new(&"BREW".repeat(5000), "/login").send(&node).await;
+        node.terminate().await;
+        let log = node.output();
+        assert!(log.contains("/nowhere/aaaa") && log.contains("BREWBREW"), "{log:.2000}");
+        for line in log.lines() {
+            assert!(line.len() < 1000, "{} bytes: {line:.300}", line.len());
+        }
+    }
+}

@@ -264,6 +264,13 @@ impl Request {
         connection
     }
 
+    /// As [`Self::send`], to another listener than the node's public one.
+    pub async fn send_to(&self, address: SocketAddr) -> Response {
+        let mut connection = Connection::open_from(address, self.from).await;
+        connection.write(&self.bytes(address, false)).await;
+        connection.response().await
+    }
+
     /// Sends, and waits for the whole answer.
     pub async fn send(&self, node: &TestNode) -> Response {
         self.begin(node).await.response().await
@@ -276,6 +283,8 @@ pub struct Response {
     pub status: u16,
     pub reason: String,
     pub headers: Vec<(String, String)>,
+    /// How long the head was.
+    pub head_bytes: usize,
     pub body: Vec<u8>,
 }
 
@@ -295,6 +304,7 @@ impl Response {
             status: status.unwrap_or_else(|| panic!("no status: {text:?}")),
             reason: status_line.next().unwrap_or_default().to_owned(),
             headers,
+            head_bytes: head.len(),
             body: Vec::new(),
         }
     }

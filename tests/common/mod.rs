@@ -2,7 +2,7 @@
 //!
 //! [`node::TestNode`] is the gateway, [`client::TestClient`] one subscription with the same verbs
 //! over every transport, [`http`] a small HTTP/1.1 client that can also say what is malformed,
-//! [`ws`] frames byte by byte, [`jwt`] tokens forged by hand.
+//! [`ws`] frames byte by byte, [`jwt`] tokens forged by hand, [`scrape`] what `/metrics` tells.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,7 @@ pub mod http;
 pub mod jwt;
 pub mod node;
 pub mod process;
+pub mod scrape;
 pub mod ws;
 
 use std::future::Future;

@@ -118,6 +118,16 @@ impl TestNode {
         self.process.address
     }
 
+    /// Where the admin listener is, as the node told it.
+    pub async fn admin_address(&self) -> SocketAddr {
+        let told = || async {
+            let output = self.output();
+            let (_, after) = output.split_once("metrics are at http://")?;
+            after.split('/').next()?.parse().ok()
+        };
+        super::until("the address of the admin listener", told, Option::is_some).await.unwrap()
+    }
+
     /// `http://ADDR:PORT`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address())

@@ -12,6 +12,8 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+use crate::code::Limit;
+
 /// How often something may be done, for each key: a burst, and so many a time in the long run.
 ///
 /// Writers: `take`, without a lock but that of a shard for reading; it allocates for a key that was
@@ -19,13 +21,16 @@ use tokio::time::Instant;
 /// `sweep`.
 pub(super) struct Rate<K: Clone + Eq + Hash> {
     buckets: RateLimiter<K, DashMapStateStore<K>, Uptime, NoOpMiddleware<Nanos>>,
+    limit: Option<Limit>,
     told: String,
 }
 
 /// Somebody does something more often than it may be done.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::gate) struct TooFast<'a> {
-    /// Which limit that is, and what it says.
+    /// Which limit that is.
+    pub(in crate::gate) limit: Option<Limit>,
+    /// What it says.
     pub(in crate::gate) told: &'a str,
     /// How long until it may be done once more.
     pub(in crate::gate) wait: Duration,
@@ -58,7 +63,13 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 
     fn new(quota: Quota, told: String) -> Self {
         let clock = Uptime { since: Instant::now() };
-        Self { buckets: RateLimiter::dashmap_with_clock(quota, clock), told }
+        let buckets = RateLimiter::dashmap_with_clock(quota, clock);
+        Self { buckets, limit: None, told }
+    }
+
+    /// The same rate under the name of its limit.
+    pub(super) fn of(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// Takes one out of the bucket of `key`.
@@ -68,7 +79,7 @@ impl<K: Clone + Eq + Hash> Rate<K> {
     pub(super) fn take(&self, key: &K) -> Result<(), TooFast<'_>> {
         self.buckets.check_key(key).map_err(|refused| {
             let wait = refused.wait_time_from(self.buckets.clock().now());
-            TooFast { told: &self.told, wait }
+            TooFast { limit: self.limit, told: &self.told, wait }
         })
     }
 
@@ -86,7 +97,11 @@ fn at_least_one(count: u32) -> NonZeroU32 {
 impl<K: Clone + Eq + Hash> fmt::Debug for Rate<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Keys are addresses and ids, which no log shows.
-        f.debug_struct("Rate").field("told", &self.told).field("keys", &self.buckets.len()).finish()
+        f.debug_struct("Rate")
+            .field("limit", &self.limit)
+            .field("told", &self.told)
+            .field("keys", &self.buckets.len())
+            .finish()
     }
 }
 

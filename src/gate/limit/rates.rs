@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::rate::{Rate, TooFast};
 use super::source::{Source, Sources};
-use crate::code::Problem;
+use crate::code::{Limit, Problem};
 use crate::config::Limits;
 use crate::dialect::plain;
 use crate::identity::ClientId;
@@ -53,12 +53,13 @@ impl Rates {
         let told = format!("limits.messages_per_second: {messages} a second, {burst} at a stroke");
         Self {
             sources: Sources::new(&limits.exempt),
-            logins: Rate::a_second(limits.logins_per_second, limits.login_burst, logins),
-            rooms: Rate::a_minute(limits.rooms_per_minute, rooms),
+            logins: Rate::a_second(limits.logins_per_second, limits.login_burst, logins)
+                .of(Limit::LoginsPerSecond),
+            rooms: Rate::a_minute(limits.rooms_per_minute, rooms).of(Limit::RoomsPerMinute),
             refusal: plain::error(Problem::RateLimited.code(), &told),
-            messages: Rate::a_second(messages, burst, told.clone()),
+            messages: Rate::a_second(messages, burst, told.clone()).of(Limit::MessagesPerSecond),
             refusals: Rate::a_second(messages, burst, told.clone()),
-            nameless: Rate::a_second(messages, burst, told),
+            nameless: Rate::a_second(messages, burst, told).of(Limit::MessagesPerSecond),
         }
     }
 
