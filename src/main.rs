@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use pushgate::command::ClientCommand;
 use pushgate::config::{self, Config, Flags};
-use pushgate::server::{Server, banner, be_frugal, give_back_if_asked, start_logging};
+use pushgate::server::{
+    Server, banner, be_frugal, give_back_if_asked, report_panics, start_logging,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps sizes apart: what a handshake needs for a moment leaves no holes between connections that
@@ -91,12 +93,20 @@ fn check(config: &Config) -> ExitCode {
 
 fn serve(config: Config) -> ExitCode {
     start_logging(&config.log);
+    report_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_park(give_back_if_asked)
         .build();
     let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve_until_told(config)),
+        Ok(runtime) => {
+            let served = runtime.block_on(serve_until_told(config));
+            if served.is_err() {
+                // Dropped, it would wait for the drain that is not to be waited for.
+                runtime.shutdown_background();
+            }
+            served
+        }
         Err(error) => Err(error.to_string()),
     };
     match served {

@@ -74,6 +74,75 @@ async fn a_file_that_is_missing_is_told() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_written_by_half_is_told_with_its_line() {
+    let home = Home::fresh();
+    let path = home.path().join("config.toml");
+    let whole = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml")).unwrap();
+    let mut refused = 0;
+    // Cut in every part of the file: a cut between two lines is a file like any other.
+    for length in (1..whole.len()).step_by(whole.len() / 40) {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let output = command().args(["check-config", "--config"]).arg(&path).output();
+        let output = guarded("the end", output).await.unwrap();
+        let last = 1 + whole[..length].iter().filter(|&&byte| byte == b'\n').count();
+        if !output.status.success() {
+            refused += 1;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let text = text(&output);
+            let told = text.lines().any(|line| names_line(line, last.try_into().unwrap()));
+            assert!(told, "cut on line {last}:\n{text}");
+        }
+    }
+    assert!(refused > 0);
+    for (bytes, line) in [(&b"port = 1\n[limits\n"[..], 2), (b"port = 1\nsecret = \"abc", 2)] {
+        std::fs::write(&path, bytes).unwrap();
+        refuses_to_start(&path, line).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_text_is_told_with_its_line() {
+    let home = Home::fresh();
+    let path = home.path().join("config.toml");
+    for bytes in [&b"port = 1\n\n# \xff\xfe\n"[..], b"port = 1\n\n\0\0\0\0", b"\n\nport = \"\xc3"] {
+        std::fs::write(&path, bytes).unwrap();
+        refuses_to_start(&path, 3).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_told_by_its_name() {
+    let home = Home::fresh();
+    let directory = home.path().join("directory.toml");
+    std::fs::create_dir(&directory).unwrap();
+    let circle = home.path().join("circle.toml");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let beneath = home.path().join("file.toml");
+    std::fs::write(&beneath, "").unwrap();
+    let beneath = beneath.join("beneath.toml");
+    for path in [&directory, &circle, &beneath] {
+        for verb in ["serve", "check-config"] {
+            let output = command().arg(verb).arg("--config").arg(path).output();
+            let output = guarded("the end", output).await.unwrap();
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let text = text(&output);
+            assert!(text.contains(name) && text.contains("cannot be read"), "{text}");
+        }
+    }
+}
+
+/// Starting with that file ends at once, and names the file and the line.
+async fn refuses_to_start(path: &std::path::Path, line: u32) {
+    let output = command().args(["serve", "--port", "0", "--config"]).arg(path).output();
+    let output = guarded("the end", output).await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = text(&output);
+    let told = text.lines().any(|told| told.contains("config.toml") && names_line(told, line));
+    assert!(told && !text.contains("listening on"), "line {line}:\n{text}");
+}
+
+#[tokio::test]
 async fn bad_variables_are_told_by_name() {
     let variables = [
         ("PUSHGATE_LIMITS__MESSAGE_BYTES", "many"),

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests of clients that others wrote need, and says what it does:
 #
-#   curl, openssl, python3 and node with npm, by apt-get, where `command -v` does not find them,
+#   curl, openssl, prlimit, python3 and node with npm, by apt-get, where `command -v` does not find them,
+#   libfaketime, by apt-get, where no directory of /usr/lib has it,
 #   the Python package `websockets`, in a virtual environment below the target directory,
 #   the npm packages of tests/external/package.json, in tests/external/node_modules.
 #
@@ -31,6 +32,8 @@ need() { packages="$packages $1"; }
 has cc || need "gcc libc6-dev"
 has curl || need curl
 has openssl || need openssl
+has prlimit || need util-linux
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || need faketime
 if ! has python3; then
     need python3
     need python3-venv

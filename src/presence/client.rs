@@ -95,6 +95,14 @@ impl State {
         self.memberships.iter_mut().find(|membership| membership.members.name == *channel)
     }
 
+    /// Gives what ran out between `stopped` and `now` that time again.
+    pub(super) fn spare(&mut self, stopped: Instant, now: Instant) {
+        let ran_out = |until: &&mut Instant| stopped < **until && **until <= now;
+        for until in self.memberships.iter_mut().filter_map(|m| m.until.as_mut()).filter(ran_out) {
+            *until += now - stopped;
+        }
+    }
+
     /// When the first membership ends that no connection holds.
     pub(super) fn next_end(&self) -> Option<Instant> {
         let free = |membership: &&Membership| self.holding(&membership.members.name) == 0;

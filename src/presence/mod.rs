@@ -21,6 +21,8 @@ mod direct;
 mod inbox;
 mod map;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

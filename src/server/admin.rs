@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::StartError;
 use super::listen::{self, Front};
+use super::panics::vital;
 use crate::gate::{Gate, admin_router};
 
 /// An address that is bound and not served yet.
@@ -47,7 +48,8 @@ impl Bound {
         listen::prepare(&listener, heartbeat.interval + heartbeat.timeout);
         let front = Arc::new(Front::admin(Arc::clone(gate), admin_router(Arc::clone(gate))));
         let (draining, is_draining) = watch::channel(false);
-        let accepting = tokio::spawn(listen::accept(front, listener, None, is_draining));
+        let accepting = listen::accept(front, listener, None, is_draining);
+        let accepting = tokio::spawn(vital("the admin listener", accepting));
         Admin { address, accepting, _draining: draining }
     }
 }

@@ -1,5 +1,6 @@
 //! Accepting connections, and answering their requests.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use http::{Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -22,7 +23,8 @@ use super::trace::cut;
 use super::{address, cors, limits};
 use crate::gate::{Detachable, Failure, Gate};
 
-/// How long to wait when there are no descriptors left: accepting again at once would spin.
+/// How long to wait when there are no descriptors or no memory left: accepting again at once would
+/// spin, since the connection stays where it is.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// How many connections that are refused get an answer at once; more are closed without one.
@@ -88,6 +90,21 @@ impl Front {
     }
 }
 
+/// How many connections may wait to be accepted, if the system allows as many: a crowd that comes
+/// back at once. Who finds no place there tries again after a second, and later and later.
+const WAITING: u32 = 4096;
+
+/// Listens on `address`.
+///
+/// # Errors
+/// What the operating system says.
+pub(super) fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
+}
+
 /// Sets what every connection inherits from the listener: Linux copies these at `accept`.
 ///
 /// A peer that is silently gone is found even where only we speak, and nothing waits for more to
@@ -107,9 +124,13 @@ pub(super) async fn accept(
     draining: watch::Receiver<bool>,
 ) {
     let refused = Arc::new(Semaphore::new(REFUSED));
+    let mut is_short = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                if std::mem::take(&mut is_short) {
+                    tracing::info!("connections are accepted again");
+                }
                 let is_tls = acceptor.is_some();
                 let serving = Serving::new(Arc::clone(&front), peer, is_tls, draining.clone());
                 let serving = match serving {
@@ -130,12 +151,31 @@ pub(super) async fn accept(
                     }
                 });
             }
+            Err(error) if is_over_already(&error) => {
+                tracing::debug!(%error, "a connection ended before it was accepted");
+            }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                // Told once: what waits for a descriptor may wait for long.
+                if !std::mem::replace(&mut is_short, true) {
+                    tracing::warn!(%error, "no connection can be accepted");
+                }
                 tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             }
         }
     }
+}
+
+/// Whether an error of accepting speaks of the one connection that it took off the queue with it:
+/// the next one may come at once.
+fn is_over_already(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
 }
 
 /// Answers a connection that there is no place for, and lets it go.
@@ -149,7 +189,7 @@ fn refuse(mut stream: TcpStream, failure: Failure, refused: &Arc<Semaphore>) {
             // Unread bytes would have the kernel reset the stream, and the answer be lost.
             let mut request = [0; 1024];
             while stream.read(&mut request).await? > 0 {}
-            std::io::Result::Ok(())
+            io::Result::Ok(())
         };
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
     });
@@ -165,4 +205,19 @@ async fn begin(
     let time = front.gate.config.limits.header_seconds;
     let tls = tokio::time::timeout(time, acceptor.accept(stream)).await.ok()?.ok()?;
     Some(Stream::Tls(Box::new(tls)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepting_pauses_where_the_next_connection_would_fare_no_better() {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::EPERM] {
+            assert!(!is_over_already(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        for code in [libc::ECONNABORTED, libc::ENETDOWN, libc::EHOSTUNREACH] {
+            assert!(is_over_already(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+    }
 }

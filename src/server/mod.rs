@@ -13,6 +13,7 @@ mod io;
 mod limits;
 mod listen;
 mod memory;
+mod panics;
 mod serve;
 mod tls;
 mod trace;
@@ -24,7 +25,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use admin::Admin;
 pub use banner::banner;
 pub use memory::{be_frugal, give_back_if_asked};
+pub use panics::report_panics;
 pub use trace::start_logging;
 
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
@@ -59,6 +60,7 @@ pub struct Server {
     accepting: JoinHandle<()>,
     admin: Option<Admin>,
     upkeep: Vec<JoinHandle<()>>,
+    directory: Option<DataDir>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -113,8 +115,7 @@ impl Server {
         let address = SocketAddr::new(config.bind, config.port);
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let kept = Kept::open(&config)?;
-        let listener = TcpListener::bind(address);
-        let listener = listener.await.map_err(|error| StartError::Listen(address, error))?;
+        let listener = listen::open(address).map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
         let admin = match config.admin.bind {
             Some(address) => Some(admin::Bound::bind(address).await?),
@@ -122,14 +123,15 @@ impl Server {
         };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
-        let upkeep_dir = kept.directory.clone();
+        let directory = kept.directory.clone();
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
-        let upkeep = upkeep::start(&gate, upkeep_dir);
+        let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
-        let accepting = tokio::spawn(listen::accept(front, listener, acceptor, is_draining));
+        let accepting = listen::accept(front, listener, acceptor, is_draining);
+        let accepting = tokio::spawn(panics::vital("accepting", accepting));
         let admin = admin.map(|bound| bound.serve(&gate));
-        Ok(Self { address, gate, workers, accepting, admin, upkeep, draining })
+        Ok(Self { address, gate, workers, accepting, admin, upkeep, directory, draining })
     }
 
     /// The address that is listened on, with its real port.
@@ -163,6 +165,7 @@ impl Server {
         self.draining.send_replace(true);
         // What has not ended by then never will.
         let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
+        upkeep::write_time(&self.gate, self.directory).await;
     }
 }
 
@@ -220,6 +223,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
         idle: give_back_if_asked,
+        died: panics::die,
     };
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }

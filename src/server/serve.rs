@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +24,7 @@ use super::address::is_trusted;
 use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
+use super::panics;
 use crate::code::{Limit, Problem};
 use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
 use crate::metrics::Tally as _;
@@ -307,7 +307,7 @@ impl Caller {
         let detachable = self.detachable(&request);
         let route = Route::of(request.uri().path());
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
-        let mut response = caught(answer, &self.front.gate).await;
+        let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         self.front.gate.answered(route, &response);
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
             self.activity.leave(response, leaving);
@@ -319,18 +319,13 @@ impl Caller {
 }
 
 /// A bug in an answer ends this request, no other.
-async fn caught(answer: impl Future<Output = Response>, gate: &Gate) -> Response {
-    let mut answer = pin!(answer);
-    std::future::poll_fn(|context| {
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| {
-            tracing::error!("a request panicked; it is answered 500");
-            gate.tallies.mine().panics.add(1);
-            let detail = "this request met a bug; it is logged, and nothing else was touched";
-            Poll::Ready(Failure::new(Problem::Internal, detail).into_response())
-        })
+async fn answered(answer: impl Future<Output = Response>, count: impl FnOnce()) -> Response {
+    panics::caught(answer).await.unwrap_or_else(|_| {
+        tracing::error!("a request panicked; it is answered 500");
+        count();
+        let detail = "this request met a bug; it is logged, and nothing else was touched";
+        Failure::new(Problem::Internal, detail).into_response()
     })
-    .await
 }
 
 /// The body of an answer; its request is under way until it is dropped.
@@ -356,5 +351,26 @@ impl http_body::Body for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bug_in_an_answer_is_500_for_that_request() {
+        let bug = async {
+            tokio::task::yield_now().await;
+            let answer: Option<Response> = None;
+            answer.expect("a bug in a handler")
+        };
+        let well = async { Response::new(Body::empty()) };
+        let bugs = std::cell::Cell::new(0);
+        let count = || bugs.set(bugs.get() + 1);
+        let (bug, well) = tokio::join!(answered(bug, count), answered(well, count));
+        assert_eq!(bugs.get(), 1);
+        assert_eq!((bug.status().as_u16(), well.status().as_u16()), (500, 200));
+        assert_eq!(bug.headers()["content-type"], "application/problem+json");
     }
 }

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::memory::Memory;
+use super::panics::vital;
 use crate::gate::Gate;
 use crate::store::DataDir;
 
@@ -19,9 +20,10 @@ const MEMORY: Duration = Duration::from_secs(1);
 /// Starts the tasks; they end when they are aborted.
 pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHandle<()>> {
     let presence = Arc::clone(&gate.presence);
-    let timer = tokio::spawn(async move { presence.run_timer().await });
-    let forget = tokio::spawn(forget(Arc::clone(gate), directory));
-    let memory = tokio::spawn(watch_memory(Arc::clone(gate)));
+    let timer = async move { presence.run_timer().await };
+    let timer = tokio::spawn(vital("the timer of presence", timer));
+    let forget = tokio::spawn(vital("upkeep", forget(Arc::clone(gate), directory)));
+    let memory = tokio::spawn(vital("upkeep", watch_memory(Arc::clone(gate))));
     vec![timer, forget, memory]
 }
 
@@ -33,14 +35,18 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.rates.sweep();
         gate.addresses.sweep();
         gate.live.forget_expired(time);
-        if let Some(directory) = directory.clone() {
-            let written =
-                tokio::task::spawn_blocking(move || directory.write_time(time.millis())).await;
-            if let Ok(Err(error)) = written {
-                tracing::error!(%error, "the time could not be written down");
-            }
-        }
+        write_time(&gate, directory.clone()).await;
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Writes down until when tokens were judged: the next run begins there at the earliest.
+pub(super) async fn write_time(gate: &Gate, directory: Option<DataDir>) {
+    let Some(directory) = directory else { return };
+    let time = gate.clock.now();
+    let written = tokio::task::spawn_blocking(move || directory.write_time(time.millis())).await;
+    if let Ok(Err(error)) = written {
+        tracing::error!(%error, "the time could not be written down");
     }
 }
 

@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// Most bytes of one page of a replay, and how many pages one connection gets in a turn.
 const PAGE_BYTES: usize = 64 * 1024;
 const PAGES_A_TURN: usize = 4;
+/// How much is read from a socket at once.
+pub(super) const SCRATCH: usize = 64 * 1024;
 /// How long a peer is given to end the stream after our last frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -71,7 +73,7 @@ impl Connections {
             keys: HashMap::new(),
             groups: Groups::default(),
             wheel: Wheel::new(now, TICK),
-            scratch: vec![0; 64 * 1024],
+            scratch: vec![0; SCRATCH],
             spare: Assembly::default(),
             unread: VecDeque::new(),
             unreplayed: VecDeque::new(),
@@ -89,7 +91,7 @@ impl Connections {
     pub(super) fn on_order(&mut self, order: Order, now: Instant) {
         match order {
             Order::Attach(attach) => self.attach(*attach, now),
-            Order::Socket(id, handed) => self.hand_over(id, *handed, now),
+            Order::Socket(id, handed) => self.with(id, |this, _| this.hand_over(id, *handed, now)),
             Order::Deliver(channel, item) => self.deliver(channel, item),
             Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
@@ -100,10 +102,11 @@ impl Connections {
         }
     }
 
-    /// Calls `act` with the key of `id`, if the connection is still there.
+    /// Calls `act` with the key of `id`, if the connection is still there. A bug in that ends the
+    /// connection.
     pub(super) fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Self, usize)) {
-        if let Some(key) = self.keys.get(&id) {
-            act(self, *key);
+        if let Some(key) = self.keys.get(&id).copied() {
+            self.shielded(key, |this| act(this, key));
         }
     }
 
@@ -146,15 +149,17 @@ impl Connections {
         self.handle.tally().opened(attach.encoding.transport());
         self.keys.insert(id, key);
         self.handle.set_connections(self.slab.len());
-        if !attach.first.is_empty() {
-            let joined = Joined::of_messages(attach.first.iter(), attach.encoding.framing);
-            self.send_first(key, &Arc::new(joined), now);
-        }
-        self.replay(key, now);
-        self.schedule(key, now);
-        if self.drain.is_some() {
-            self.close(key, Close::GoingAway, now);
-        }
+        self.shielded(key, |this| {
+            if !attach.first.is_empty() {
+                let joined = Joined::of_messages(attach.first.iter(), attach.encoding.framing);
+                this.send_first(key, &Arc::new(joined), now);
+            }
+            this.replay(key, now);
+            this.schedule(key, now);
+            if this.drain.is_some() {
+                this.close(key, Close::GoingAway, now);
+            }
+        });
     }
 
     /// The first messages of a connection wait whatever their size: they are bounded by list and inbox.
@@ -180,22 +185,18 @@ impl Connections {
         // A direct message has a place reserved, as a publication has.
         self.handle.release(1);
         for id in ids {
-            let Some(key) = self.keys.get(id).copied() else {
-                continue;
-            };
-            let Some(connection) = self.slab.get_mut(key) else {
-                continue;
-            };
-            if !connection.is_open() {
-                continue;
-            }
-            let framing = connection.encoding.framing;
-            let joined = Arc::new(Joined::of_messages(std::iter::once(json), framing));
-            let sent = connection.send(&joined, 0, DeliveryPolicy::Every, (&self.limits, now));
-            if sent == Sent::Ok {
-                receipt.take();
-            }
-            self.settle(key, sent, now);
+            self.with(*id, |this, key| {
+                let Some(connection) = this.slab.get_mut(key).filter(|c| c.is_open()) else {
+                    return;
+                };
+                let framing = connection.encoding.framing;
+                let joined = Arc::new(Joined::of_messages(std::iter::once(json), framing));
+                let sent = connection.send(&joined, 0, DeliveryPolicy::Every, (&this.limits, now));
+                if sent == Sent::Ok {
+                    receipt.take();
+                }
+                this.settle(key, sent, now);
+            });
         }
     }
 
@@ -206,16 +207,18 @@ impl Connections {
         };
         self.handle.release(begun);
         for key in slice.subscribers {
-            let Some(connection) = self.slab.get_mut(key) else {
-                continue;
-            };
-            let Some(joined) = self.groups.joined(slice.group, connection.encoding) else {
-                continue;
-            };
-            let sent = connection.give(&joined, slice.delivery, (&self.limits, now));
-            if let Some(sent) = sent {
-                self.settle(key, sent, now);
-            }
+            self.shielded(key, |this| {
+                let Some(connection) = this.slab.get_mut(key) else {
+                    return;
+                };
+                let Some(joined) = this.groups.joined(slice.group, connection.encoding) else {
+                    return;
+                };
+                let sent = connection.give(&joined, slice.delivery, (&this.limits, now));
+                if let Some(sent) = sent {
+                    this.settle(key, sent, now);
+                }
+            });
         }
         self.handle.tally().written(slice.ordered);
         for (place, key) in self.groups.end_slice(slice.group) {
@@ -265,9 +268,13 @@ impl Connections {
         }
     }
 
-    /// Something happened at a socket.
+    /// Something happened at a socket. A bug in what follows ends its connection.
     pub(super) fn on_ready(&mut self, event: &Event, now: Instant) {
         let key = event.token().0;
+        self.shielded(key, |this| this.on_event(key, event, now));
+    }
+
+    fn on_event(&mut self, key: usize, event: &Event, now: Instant) {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
@@ -375,10 +382,12 @@ impl Connections {
             connection.phase = Phase::Closing { until, finish: false };
         }
         let (group, place) = (connection.group, connection.place);
-        connection.source.unsubscribe(self.index);
+        let source = Arc::clone(&connection.source);
+        // The group first: a bug in the others must not leave it with a key that others will get.
         if let Some(moved) = self.groups.leave(group, place) {
             self.move_to(moved, place);
         }
+        source.unsubscribe(self.index);
         peer.closed(ending);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::{Beat, Phase};
+use super::connection::{Beat, Phase, Sent};
 use super::connections::Connections;
 use super::tally::Reason;
 use super::{Encoding, Ending, Joined, Sink};
@@ -79,6 +79,11 @@ impl Connections {
             return;
         }
         let late = |since: Instant| since + self.limits.write <= now;
+        // It may take more by now, and the news of that wait for us.
+        if connection.oldest().is_some_and(late) && connection.flush() == Sent::Broken {
+            self.drop_now(key, Ending::Dropped);
+            return;
+        }
         if connection.oldest().is_some_and(late) {
             // The far end takes nothing: a close frame would not reach it either.
             self.give_up(key);
@@ -138,8 +143,17 @@ impl Connections {
             Beat::Awaited(by) if by <= now && waits => {
                 connection.beat = Beat::Awaited(now + self.limits.pong);
             }
-            Beat::Awaited(by) if by <= now => self.give_up(key),
+            Beat::Awaited(by) if by <= now => self.give_up_if_silent(key, now),
             Beat::Due(_) | Beat::Awaited(_) => {}
+        }
+    }
+
+    /// Ends a connection that has not answered its ping, if the answer does not lie at its socket.
+    fn give_up_if_silent(&mut self, key: usize, now: Instant) {
+        self.read(key, now);
+        let is_silent = |beat| matches!(beat, Beat::Awaited(by) if by <= now);
+        if self.slab.get(key).is_some_and(|c| c.is_open() && is_silent(c.beat)) {
+            self.give_up(key);
         }
     }
 

@@ -245,6 +245,8 @@ impl Connections {
         };
         if let Beat::Awaited(_) = connection.beat {
             connection.beat = Beat::Due(now + self.limits.ping);
+            // A pong may take longer than the next ping: the wheel is not to wait for it.
+            self.schedule(key, now);
         }
     }
 

@@ -9,6 +9,7 @@
 //!   order, because its peer spoke, because its time came; `handover` is how a socket comes and goes,
 //! - `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
+//! - `shield` has a bug end one connection and no other, `stall` deals with time in which we did not run,
 //! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
 //! - `tally` is what the worker counts, for the metrics.
 
@@ -24,8 +25,12 @@ mod outlet;
 mod pace;
 mod queue;
 mod run;
+mod shield;
 mod socket;
+mod stall;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,6 +70,8 @@ pub struct Limits {
     pub queue: usize,
     /// Called by a worker that has nothing to do, before it sleeps. Must not wait.
     pub idle: fn(),
+    /// Called when a worker has met a bug that it cannot go on after: what it had is lost.
+    pub died: fn(),
 }
 
 /// What somebody above asks of a worker.

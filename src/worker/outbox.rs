@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -67,6 +68,13 @@ impl Outbox {
     /// Since when the oldest unsent byte waits.
     pub fn oldest(&self) -> Option<Instant> {
         self.waiting.front().map(|piece| piece.since)
+    }
+
+    /// Makes everything that waits younger: by time in which nobody could have taken it from us.
+    pub(super) fn spare(&mut self, lost: Duration) {
+        for piece in &mut self.waiting {
+            piece.since += lost;
+        }
     }
 
     /// Adds the bytes of `joined` from `from` on.

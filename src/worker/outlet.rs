@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -93,6 +94,11 @@ impl Outlet {
         let drained = state.outbox.is_empty();
         state.tell_drained = !drained;
         drained
+    }
+
+    /// Makes everything that waits younger.
+    pub(super) fn spare(&self, lost: Duration) {
+        self.state().outbox.spare(lost);
     }
 
     /// Since when the oldest piece waits.

@@ -80,7 +80,8 @@ impl Workers {
             let handle = WorkerHandle { shared };
             let worker = run::Worker::new(index, poll, handle.clone(), limits)?;
             let name = format!("worker-{index}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || worker.run())?);
+            let work = move || run::to_the_end(worker, limits.died);
+            threads.push(std::thread::Builder::new().name(name).spawn(work)?);
             handles.push(handle);
         }
         Ok(Self { handles, next: AtomicU64::new(0), threads: Mutex::new(threads) })

@@ -22,6 +22,7 @@ pub mod client;
 pub mod http;
 pub mod jwt;
 pub mod node;
+pub mod process;
 pub mod scrape;
 pub mod ws;
 

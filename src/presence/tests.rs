@@ -1,0 +1,76 @@
+//! Bugs while locks are held.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Presence, Rules, Tell, Visitor};
+use crate::channel::ChannelName;
+use crate::dialect::UsersTold;
+use crate::identity::ClientId;
+
+/// Panics once it is armed, with client and list locked.
+#[derive(Debug, Default)]
+struct Mine {
+    armed: AtomicBool,
+}
+
+impl Tell for Mine {
+    fn tell(&self, _: &ChannelName, _: &Arc<UsersTold>) {
+        assert!(!self.armed.swap(false, Ordering::Relaxed), "a bug under locks");
+    }
+}
+
+fn visitor(name: &str) -> Visitor {
+    Visitor {
+        client: ClientId::parse(name).unwrap(),
+        name: None,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        shown_ip: Arc::from("127.0.0.1"),
+        origin: None,
+        is_counted: true,
+        token: Some(1),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_under_locks_leaves_them_to_everyone_else() {
+    let rules = Rules {
+        timeout: Duration::from_mins(1),
+        linger: Duration::ZERO,
+        coalesce: Duration::ZERO,
+        max_list: 10,
+        max_diff: 20,
+        connections_per_client: 16,
+        clients: 1000,
+    };
+    let mine = Arc::new(Mine::default());
+    let tell: Arc<dyn Tell> = Arc::<Mine>::clone(&mine);
+    let presence = Arc::new(Presence::new(rules, tell, Instant::now()));
+    let timer = Arc::clone(&presence);
+    let timer = tokio::spawn(async move { timer.run_timer().await });
+    presence.login(&visitor("ann"), Instant::now()).unwrap();
+
+    mine.armed.store(true, Ordering::Relaxed);
+    let login = || presence.login(&visitor("bob"), Instant::now());
+    assert!(catch_unwind(AssertUnwindSafe(login)).is_err());
+    // The same list, and the same client.
+    presence.login(&visitor("eve"), Instant::now()).unwrap();
+    presence.login(&visitor("bob"), Instant::now()).unwrap();
+    let list = presence.page(&ChannelName::root(), None, 100);
+    assert_eq!(list.count, 3, "{list:?}");
+
+    // In the time of one of them: the timer goes on, and the others end in theirs.
+    mine.armed.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert!(!mine.armed.load(Ordering::Relaxed));
+    assert!(!timer.is_finished());
+    assert_eq!(presence.page(&ChannelName::root(), None, 100).count, 0);
+    presence.login(&visitor("eve"), Instant::now()).unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert!(presence.find(&ClientId::parse("eve").unwrap()).is_none());
+}
