@@ -15,14 +15,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
 use super::head;
+use super::http2;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
 use crate::code::Problem;
@@ -30,7 +31,7 @@ use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
-const HTTP_BUFFER: usize = 64 * 1024;
+pub(super) const HTTP_BUFFER: usize = 64 * 1024;
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -168,15 +169,9 @@ impl Serving {
 
     async fn serve_http2(self, io: Guarded, activity: Arc<Activity>) {
         let limits = &self.front.gate.config.limits;
-        let heartbeat = &self.front.gate.config.heartbeat;
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(heartbeat.interval))
-            .keep_alive_timeout(heartbeat.timeout)
-            .max_send_buf_size(HTTP_BUFFER);
+        let builder = http2::builder(&self.front.gate.config);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -277,6 +272,7 @@ impl Caller {
 
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
+        let is_http2 = request.version() == http::Version::HTTP_2;
         let can_leave =
             request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
         // rustls gives its connection away, but takes none back.
@@ -287,6 +283,9 @@ impl Caller {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.
             return std::future::pending().await;
+        }
+        if is_http2 {
+            response = response.map(|body| Body::new(http2::Pieces::new(body)));
         }
         Ok(response.map(|body| Tracked { body, _underway: underway }))
     }
