@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::chatter::Chatter;
 use crate::worker::Socket;
 
 /// TCP as it is, or TLS over it.
@@ -150,8 +151,8 @@ pub(super) struct Guarded {
     stream: Stream,
     /// What was read before.
     read: Bytes,
-    /// Whether what is read between two requests begins a head: not so in HTTP/2, which has pings.
-    reads_heads: bool,
+    /// Of HTTP/2. In HTTP/1.1, what is read between two requests begins a head instead.
+    chatter: Option<Box<Chatter>>,
     activity: Arc<Activity>,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
@@ -164,8 +165,9 @@ impl Guarded {
         activity: Arc<Activity>,
         deadline: Duration,
     ) -> Self {
-        let reads_heads = version == Version::Http1;
-        Self { stream, read, reads_heads, activity, deadline, waiting: None }
+        let is_http2 = version == Version::Http2;
+        let chatter = is_http2.then(|| Box::new(Chatter::new(Instant::now())));
+        Self { stream, read, chatter, activity, deadline, waiting: None }
     }
 
     /// The stream, and what was read from it and not asked for.
@@ -173,9 +175,13 @@ impl Guarded {
         (self.stream, self.read)
     }
 
-    fn on_read(&self) {
-        if self.reads_heads {
+    fn on_read(&mut self, bytes: &[u8]) {
+        let Some(chatter) = &mut self.chatter else {
             self.activity.on_read();
+            return;
+        };
+        if !chatter.allows(bytes, Instant::now()) {
+            self.activity.set_flooded();
         }
     }
 
@@ -209,17 +215,22 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.activity.is_flooded() {
+            // The driver ends the connection.
+            return Poll::Pending;
+        }
         if !self.read.is_empty() {
             let count = self.read.len().min(buffer.remaining());
-            buffer.put_slice(self.read.get(..count).unwrap_or_default());
-            self.read.advance(count);
-            self.on_read();
+            let read = self.read.split_to(count);
+            buffer.put_slice(&read);
+            self.on_read(&read);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.on_read();
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if !new.is_empty() {
+            self.on_read(new);
         }
         read
     }

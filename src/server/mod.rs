@@ -6,6 +6,7 @@
 mod activity;
 pub(crate) mod address;
 mod banner;
+mod chatter;
 mod cors;
 mod head;
 mod http2;

@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,9 @@ use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
 pub(super) const HTTP_BUFFER: usize = 64 * 1024;
+
+/// How long a peer that floods us may still read what we told it, GOAWAY among that.
+const FLOOD_FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -186,15 +190,21 @@ impl Serving {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
                 return Poll::Ready(result);
             }
-            let due = activity.due().map(|due| last_call.unwrap_or(due));
-            if alarm.poll(due, context).is_pending() {
+            let is_flooded = activity.is_flooded();
+            let due = match last_call {
+                Some(_) if is_flooded => last_call,
+                _ => activity.due().map(|due| last_call.unwrap_or(due)),
+            };
+            let has_to_begin = is_flooded && last_call.is_none();
+            if !has_to_begin && alarm.poll(due, context).is_pending() {
                 return Poll::Pending;
             }
             if last_call.is_some() {
                 return Poll::Ready(Ok(()));
             }
-            // Idle for too long: GOAWAY, and as long as a head may take to hear of it.
-            last_call = Some(Instant::now() + limits.header_seconds);
+            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it.
+            let time = if is_flooded { FLOOD_FAREWELL } else { limits.header_seconds };
+            last_call = Some(Instant::now() + time);
             Pin::new(&mut connection).graceful_shutdown();
             context.waker().wake_by_ref();
             Poll::Pending

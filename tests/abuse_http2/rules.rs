@@ -101,7 +101,10 @@ async fn frames_that_break_the_rules_end_the_connection() {
             "something between HEADERS and CONTINUATION",
             [frame(HEADERS, 0, 1, &head), frame(PING, 0, 0, &[0; 8])].concat(),
         ),
-        ("a frame of 16,385 bytes", [open.clone(), frame(DATA, 0, 1, &[b'a'; 16_385])].concat()),
+        (
+            "a frame of 16,385 bytes",
+            [open.clone(), frame(DATA, 0, 1, &b"a".repeat(16_385))].concat(),
+        ),
         ("a frame of 16 MiB, announced", [open.clone(), vec![0xff, 0xff, 0xff, DATA, 0]].concat()),
         ("PING of seven bytes", frame(PING, 0, 0, &[0; 7])),
         ("PING on a stream", frame(PING, 0, 1, &[0; 8])),

@@ -51,7 +51,7 @@ fn reserved(add: &mut Add<'_>) {
     let late = [masked(TEXT, b"a"), masked(FIN | RSV1 | CONTINUATION, DEFLATED)].concat();
     add("a compressed continuation", late, &[1002]);
     // 32 KiB that would be 32 MiB.
-    let bomb = [&[0xec, 0xc0][..], &[0; 32_000]].concat();
+    let bomb = [&[0xec, 0xc0][..], &[0_u8].repeat(32_000)].concat();
     add("a compressed bomb", masked(FIN | RSV1 | BINARY, &bomb), &[1002]);
 }
 
@@ -122,7 +122,7 @@ fn sizes(add: &mut Add<'_>) {
         let later = [masked(TEXT, b"a"), header(CONTINUATION, length, true)].concat();
         add(&format!("{length} announced in a fragment"), later, &[1002, 1009]);
     }
-    let half = [b'a'; 20_000];
+    let half = b"a".repeat(20_000);
     let together = [masked(BINARY, &half), masked(CONTINUATION, &half)].concat();
     add("too much together", together, &[1009]);
     let small = [masked(TEXT, b""), masked(CONTINUATION, b"a").repeat(32_769)].concat();
