@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(caught(async { 5 }).await, Ok(5));
         let later = caught(async {
             tokio::task::yield_now().await;
-            let nothing: Option<u8> = None;
+            let nothing: Option<u8> = std::hint::black_box(None);
             nothing.expect("a bug")
         });
         assert_eq!(later.await, Err(Panicked));
