@@ -13,6 +13,7 @@ mod limits;
 mod listen;
 mod memory;
 mod serve;
+mod streams;
 mod tls;
 mod trace;
 mod upkeep;

@@ -16,7 +16,7 @@ use http::{HeaderValue, Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
 
@@ -25,12 +25,15 @@ use super::address::is_trusted;
 use super::head;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
+use super::streams::{Pieces, Progress, Streams, Unread, Waiting};
 use crate::code::Problem;
 use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, TooManyHere};
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
 const HTTP_BUFFER: usize = 64 * 1024;
+/// Requests at once on one connection: the least that RFC 9113 section 6.5.2 recommends.
+const STREAMS: u32 = 100;
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -171,11 +174,12 @@ impl Serving {
         let heartbeat = &self.front.gate.config.heartbeat;
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(Streams { write: limits.write_seconds });
         builder
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(heartbeat.interval))
             .keep_alive_timeout(heartbeat.timeout)
+            .max_concurrent_streams(STREAMS)
             .max_send_buf_size(HTTP_BUFFER);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
@@ -261,6 +265,8 @@ impl Alarm {
 struct Caller {
     front: Arc<Front>,
     activity: Arc<Activity>,
+    /// What waits on the streams of HTTP/2.
+    unread: Arc<Unread>,
     peer: SocketAddr,
     is_tls: bool,
 }
@@ -270,6 +276,7 @@ impl Caller {
         Self {
             front: Arc::clone(&serving.front),
             activity: Arc::clone(activity),
+            unread: Arc::default(),
             peer: serving.peer,
             is_tls: serving.is_tls,
         }
@@ -277,6 +284,11 @@ impl Caller {
 
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
+        let pieces = Progress::of_this_stream().map(Pieces::new);
+        if pieces.is_some() {
+            // A quarter: an answer may be as large as a whole history on top of it.
+            self.unread.below(self.front.gate.config.limits.outbox_bytes / 4).await;
+        }
         let can_leave =
             request.version() == http::Version::HTTP_11 && request.body().is_end_stream();
         // rustls gives its connection away, but takes none back.
@@ -288,7 +300,11 @@ impl Caller {
             // The driver sees it, and takes the connection apart.
             return std::future::pending().await;
         }
-        Ok(response.map(|body| Tracked { body, _underway: underway }))
+        Ok(response.map(|body| {
+            let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+            let waiting = pieces.is_some().then(|| self.unread.add(length.unwrap_or(0)));
+            Tracked { body, pieces, _waiting: waiting, _underway: underway }
+        }))
     }
 }
 
@@ -309,6 +325,9 @@ async fn caught(answer: impl Future<Output = Response>) -> Response {
 /// The body of an answer; its request is under way until it is dropped.
 struct Tracked {
     body: Body,
+    /// Over HTTP/2 alone, as what waits of it.
+    pieces: Option<Pieces>,
+    _waiting: Option<Waiting>,
     _underway: Underway,
 }
 
@@ -320,14 +339,21 @@ impl http_body::Body for Tracked {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let Self { body, pieces, .. } = &mut *self;
+        let Some(pieces) = pieces else { return Pin::new(body).poll_frame(context) };
+        if let Some(piece) = pieces.next() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let frame = Pin::new(body).poll_frame(context);
+        frame.map_ok(|frame| frame.map_data(|bytes| pieces.first(bytes)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.pieces.as_ref().is_none_or(Pieces::is_empty) && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Asked before the first piece leaves: hyper announces it as the length.
         self.body.size_hint()
     }
 }
