@@ -14,6 +14,7 @@ mod leave;
 mod limit;
 mod login;
 mod logout;
+mod messages;
 mod origin;
 mod peer;
 mod poll;
