@@ -295,7 +295,7 @@ async fn a_close_is_echoed() {
 async fn who_goes_on_behind_its_close_is_not_reset() {
     let mut scene = Scene::new().await;
     let close = frame(CLOSE, &1000_u16.to_be_bytes());
-    scene.socket.write(&[close, frame(TEXT, &[b'a'; 30_000])].concat()).await;
+    scene.socket.write(&[close, frame(TEXT, "a".repeat(30_000).as_bytes())].concat()).await;
     let echo = scene.socket.next().await.unwrap();
     assert_eq!((echo.opcode, echo.code()), (CLOSE, Some(1000)));
     let (mut stream, read) = scene.socket.connection.into_parts();
