@@ -31,7 +31,8 @@ pub struct Limits {
     pub body_seconds: Duration,
     /// To finish an upgrade to WebSocket. 0.05 s to a day, default 10 s.
     pub upgrade_seconds: Duration,
-    /// For a peer to take anything of what waits for it, on a connection or a stream of HTTP/2. 0.05 s to a day, default 10 s.
+    /// For a peer to take anything of what waits for it, on a connection or a stream of HTTP/2.
+    /// 0.05 s to a day, default 10 s.
     pub write_seconds: Duration,
     /// Between two requests on one connection. 0.05 s to a day, default 75 s.
     pub keep_alive_seconds: Duration,

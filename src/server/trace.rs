@@ -25,7 +25,8 @@ pub fn start_logging(log: &Log) {
     } else {
         format!("warn,pushgate={}", log.level)
     };
-    let quiet = ["hyper=warn", "hyper_util=warn", "h2=warn", "rustls=warn", "tungstenite=warn"];
+    // h2 warns of each wrong frame: as often as a peer likes.
+    let quiet = ["hyper=warn", "hyper_util=warn", "h2=error", "rustls=warn", "tungstenite=warn"];
     let mut filter = EnvFilter::new(directive);
     for library in quiet.iter().filter_map(|text| text.parse().ok()) {
         filter = filter.add_directive(library);
