@@ -150,8 +150,9 @@ impl Server {
     /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`. The
     /// admin listener goes on to the end.
     pub async fn drain(self) {
-        self.accepting.abort();
+        // In this order: who still gets in is told, and what is acknowledged came before the drain.
         self.gate.drain.close().await;
+        self.accepting.abort();
         let connections = u32::try_from(self.workers.connections()).unwrap_or(u32::MAX);
         let least = Duration::from_secs_f64(f64::from(connections) / CLOSED_A_SECOND);
         let spread = self.gate.config.server.drain.min(least);
