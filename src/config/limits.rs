@@ -31,7 +31,7 @@ pub struct Limits {
     pub body_seconds: Duration,
     /// To finish an upgrade to WebSocket. 0.05 s to a day, default 10 s.
     pub upgrade_seconds: Duration,
-    /// For a peer to take anything of what waits for it. 0.05 s to a day, default 10 s.
+    /// For a peer to take anything of what waits for it, on a connection or a stream of HTTP/2. 0.05 s to a day, default 10 s.
     pub write_seconds: Duration,
     /// Between two requests on one connection. 0.05 s to a day, default 75 s.
     pub keep_alive_seconds: Duration,
@@ -50,8 +50,8 @@ pub struct Limits {
     pub logins_per_second: u32,
     /// Logins from one address at a stroke. 1 to 1 000 000 000, default 500.
     pub login_burst: u32,
-    /// Messages of one client over all its connections and posts, per second in the long run.
-    /// 1 to 1 000 000 000, default 100.
+    /// Messages of one client over all its connections and posts, per second in the long run; ten
+    /// times as many pings and pongs may come over one WebSocket. 1 to 1 000 000 000, default 100.
     pub messages_per_second: u32,
     /// Messages of one client at a stroke. 1 to 1 000 000 000, default 500.
     pub message_burst: u32,

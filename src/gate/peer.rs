@@ -128,6 +128,10 @@ impl Peer for ChannelPeer {
         reaction
     }
 
+    fn is_counted(&self) -> bool {
+        self.is_counted
+    }
+
     fn closed(self: Box<Self>, ending: Ending) {
         let leave = match (self.leave, ending) {
             (None, _) => return,

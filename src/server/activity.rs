@@ -18,6 +18,8 @@ pub(super) struct Activity {
     keep_alive: Duration,
     /// The last write found the socket full: hyper still holds bytes.
     blocked: AtomicBool,
+    /// The peer sends more than anybody who means well.
+    flooded: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,7 @@ impl Activity {
             header,
             keep_alive,
             blocked: AtomicBool::new(false),
+            flooded: AtomicBool::new(false),
         })
     }
 
@@ -95,6 +98,16 @@ impl Activity {
     /// Notes whether the socket took what was written.
     pub(super) fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Notes that the peer floods the connection, from which nothing more is read.
+    pub(super) fn set_flooded(&self) {
+        self.flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer floods the connection.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded.load(Ordering::Relaxed)
     }
 
     /// When the connection has been idle, or a head on its way, for too long.

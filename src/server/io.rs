@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::chatter::Chatter;
 use crate::gate::Tallies;
 use crate::metrics::Tally as _;
 use crate::worker::Socket;
@@ -152,8 +153,8 @@ pub(super) struct Guarded {
     stream: Stream,
     /// What was read before.
     read: Bytes,
-    /// Whether what is read between two requests begins a head: not so in HTTP/2, which has pings.
-    reads_heads: bool,
+    /// Of HTTP/2. In HTTP/1.1, what is read between two requests begins a head instead.
+    chatter: Option<Box<Chatter>>,
     activity: Arc<Activity>,
     tallies: Tallies,
     deadline: Duration,
@@ -167,8 +168,9 @@ impl Guarded {
         (activity, tallies): (Arc<Activity>, Tallies),
         deadline: Duration,
     ) -> Self {
-        let reads_heads = version == Version::Http1;
-        Self { stream, read, reads_heads, activity, tallies, deadline, waiting: None }
+        let is_http2 = version == Version::Http2;
+        let chatter = is_http2.then(|| Box::new(Chatter::new(Instant::now())));
+        Self { stream, read, chatter, activity, tallies, deadline, waiting: None }
     }
 
     fn count_sent(&self, written: &Poll<io::Result<usize>>) {
@@ -182,9 +184,16 @@ impl Guarded {
         (self.stream, self.read)
     }
 
-    fn on_read(&self, bytes: &[u8]) {
-        if self.reads_heads && !bytes.is_empty() {
+    fn on_read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(chatter) = &mut self.chatter else {
             self.activity.on_read(bytes);
+            return;
+        };
+        if !chatter.allows(bytes, Instant::now()) {
+            self.activity.set_flooded();
         }
     }
 
@@ -218,6 +227,10 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.activity.is_flooded() {
+            // The driver ends the connection.
+            return Poll::Pending;
+        }
         if !self.read.is_empty() {
             let count = self.read.len().min(buffer.remaining());
             let first = self.read.split_to(count);

@@ -7,8 +7,10 @@ mod activity;
 pub(crate) mod address;
 mod admin;
 mod banner;
+mod chatter;
 mod cors;
 mod head;
+mod http2;
 mod io;
 mod limits;
 mod listen;
@@ -50,6 +52,8 @@ use crate::worker::{Limits, Workers};
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// Connections that are closed in a second at the least, however long the drain may take.
 const CLOSED_A_SECOND: f64 = 100.0;
+/// How many pings or pongs a client may send for each message of its rate.
+const CONTROLS_A_MESSAGE: u32 = 10;
 
 /// A gateway that serves. Dropped, it ends at once; [`drain`](Self::drain) ends it well.
 #[derive(Debug)]
@@ -221,6 +225,7 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
         write: config.limits.write_seconds,
         ping: config.heartbeat.interval,
         pong: config.heartbeat.timeout,
+        controls_a_second: config.limits.messages_per_second.saturating_mul(CONTROLS_A_MESSAGE),
         keep_warm: config.heartbeat.stream,
         queue: config.limits.worker_queue,
         idle: give_back_if_asked,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -14,14 +15,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
 use super::head;
+use super::http2;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
 use super::panics;
@@ -31,7 +33,10 @@ use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
 
 /// What hyper may buffer of a connection, each way.
-const HTTP_BUFFER: usize = 64 * 1024;
+pub(super) const HTTP_BUFFER: usize = 64 * 1024;
+
+/// How long a peer that floods us may still read what we told it, GOAWAY among that.
+const FLOOD_FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -174,15 +179,9 @@ impl Serving {
 
     async fn serve_http2(self, io: Guarded, activity: Arc<Activity>) {
         let limits = &self.front.gate.config.limits;
-        let heartbeat = &self.front.gate.config.heartbeat;
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(Some(heartbeat.interval))
-            .keep_alive_timeout(heartbeat.timeout)
-            .max_send_buf_size(HTTP_BUFFER);
+        let builder = http2::builder(&self.front.gate.config);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -197,15 +196,21 @@ impl Serving {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
                 return Poll::Ready(result);
             }
-            let due = activity.due().map(|due| last_call.unwrap_or(due));
-            if alarm.poll(due, context).is_pending() {
+            let is_flooded = activity.is_flooded();
+            let due = match last_call {
+                Some(_) if is_flooded => last_call,
+                _ => activity.due().map(|due| last_call.unwrap_or(due)),
+            };
+            let has_to_begin = is_flooded && last_call.is_none();
+            if !has_to_begin && alarm.poll(due, context).is_pending() {
                 return Poll::Pending;
             }
             if last_call.is_some() {
                 return Poll::Ready(Ok(()));
             }
-            // Idle for too long: GOAWAY, and as long as a head may take to hear of it.
-            last_call = Some(Instant::now() + limits.header_seconds);
+            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it.
+            let time = if is_flooded { FLOOD_FAREWELL } else { limits.header_seconds };
+            last_call = Some(Instant::now() + time);
             Pin::new(&mut connection).graceful_shutdown();
             context.waker().wake_by_ref();
             Poll::Pending
@@ -299,6 +304,7 @@ impl Caller {
 
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
+        let is_http2 = request.version() == http::Version::HTTP_2;
         if self.activity.take_says_length_twice() {
             let failure = Failure::field("Content-Length", "says again how long the body is");
             let response = closing(failure.into_response());
@@ -313,6 +319,9 @@ impl Caller {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.
             return std::future::pending().await;
+        }
+        if is_http2 {
+            response = response.map(|body| Body::new(http2::Pieces::new(body)));
         }
         Ok(response.map(|body| Tracked { body, _underway: underway }))
     }
@@ -362,7 +371,8 @@ mod tests {
     async fn a_bug_in_an_answer_is_500_for_that_request() {
         let bug = async {
             tokio::task::yield_now().await;
-            std::hint::black_box(None::<Response>).expect("a bug in a handler")
+            let answer: Option<Response> = std::hint::black_box(None);
+            answer.expect("a bug in a handler")
         };
         let well = async { Response::new(Body::empty()) };
         let bugs = std::cell::Cell::new(0);

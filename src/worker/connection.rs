@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::controls::Controls;
 use super::pace::Pace;
 use super::tally::Reason;
 use super::{Encoding, Full, Joined, Keeper, Limits, Outbox, Peer, Sink, Source, Tally};
@@ -32,6 +33,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) outbox: Option<Box<Outbox>>,
     pub(super) inbound: Option<Box<Inbound>>,
+    /// The control frames of its peer, if there were any lately.
+    pub(super) controls: Option<Box<Controls>>,
     /// How often it wants to hear, if not always.
     pub(super) pace: Option<Box<Pace>>,
     pub(super) peer: Option<Box<dyn Peer>>,

@@ -137,6 +137,7 @@ impl Connections {
             phase: Phase::Open,
             outbox: None,
             inbound: None,
+            controls: None,
             pace: attach.pace.map(|every| Box::new(Pace::new(every, now))),
             peer: Some(attach.peer),
             keeper: None,

@@ -121,6 +121,7 @@ impl Connections {
         let Some(connection) = self.slab.get_mut(key) else {
             return;
         };
+        connection.controls.take_if(|controls| controls.is_over(now));
         let Encoding { framing, .. } = connection.encoding;
         let transport = framing.transport;
         let waits = connection.oldest().is_some();

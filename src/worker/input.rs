@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::connection::{Beat, Inbound, Phase, Sent, is_retry};
 use super::connections::Connections;
+use super::controls::Controls;
 use super::tally::Reason;
 use super::{Ending, Joined, Reaction, Said, Sink};
 use crate::code::Close;
@@ -171,13 +172,13 @@ impl Connections {
     fn on_message(&mut self, key: usize, message: Message, now: Instant) -> bool {
         let reaction = match &message {
             Message::Ping(payload) => {
+                if !self.hears_control(key, now) {
+                    return false;
+                }
                 let pong = Joined::of_frame(|out| ws::pong(out, payload));
                 return self.answer(key, pong, now);
             }
-            Message::Pong => {
-                self.on_pong(key, now);
-                return true;
-            }
+            Message::Pong => return self.on_pong(key, now),
             Message::Close(code) => {
                 self.on_close(key, *code, now);
                 return false;
@@ -239,15 +240,32 @@ impl Connections {
         sent == Sent::Ok
     }
 
-    fn on_pong(&mut self, key: usize, now: Instant) {
+    /// Deals with a pong; `false` when it was one too many.
+    fn on_pong(&mut self, key: usize, now: Instant) -> bool {
         let Some(connection) = self.slab.get_mut(key) else {
-            return;
+            return false;
         };
         if let Beat::Awaited(_) = connection.beat {
             connection.beat = Beat::Due(now + self.limits.ping);
             // A pong may take longer than the next ping: the wheel is not to wait for it.
             self.schedule(key, now);
+            return true;
         }
+        self.hears_control(key, now)
+    }
+
+    /// Counts a control frame that nobody asked for; one too many ends the connection.
+    fn hears_control(&mut self, key: usize, now: Instant) -> bool {
+        let Some(connection) = self.slab.get_mut(key) else {
+            return false;
+        };
+        let controls = connection.controls.get_or_insert_with(|| Box::new(Controls::new(now)));
+        let is_heard = controls.allows(self.limits.controls_a_second, now)
+            || connection.peer.as_ref().is_some_and(|peer| !peer.is_counted());
+        if !is_heard {
+            self.close(key, Close::RateLimited, now);
+        }
+        is_heard
     }
 
     /// The peer's close is echoed, RFC 6455 section 5.5.1; then the stream ends from our side.

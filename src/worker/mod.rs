@@ -7,7 +7,7 @@
 //!
 //! - `run` is the loop; `connections`, `input` and `deadlines` are what happens to a connection: by
 //!   order, because its peer spoke, because its time came; `handover` is how a socket comes and goes,
-//! - `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
+//! - `controls` counts pings and pongs, `pace` thins what a subscriber wants less often, `group` has the subscribers of a channel,
 //! - `outbox` holds what a socket would not take, `outlet` is the same for a body of hyper,
 //! - `shield` has a bug end one connection and no other, `stall` deals with time in which we did not run,
 //! - `joined` encodes the messages of one turn once, `socket` is plain TCP or TLS,
@@ -15,6 +15,7 @@
 
 mod connection;
 mod connections;
+mod controls;
 mod deadlines;
 mod group;
 mod handover;
@@ -64,6 +65,8 @@ pub struct Limits {
     pub ping: Duration,
     /// How long a ping may stay without its pong.
     pub pong: Duration,
+    /// How many pings, and pongs that nobody asked for, a counted peer may send in a second.
+    pub controls_a_second: u32,
     /// How often an idle SSE or stream is written to.
     pub keep_warm: Duration,
     /// How many publications may wait for a worker.
@@ -206,6 +209,11 @@ pub trait Peer: Send {
     fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {
         let _ = told;
         Vec::new()
+    }
+
+    /// Whether more than [`Limits::controls_a_second`] is the end of the connection.
+    fn is_counted(&self) -> bool {
+        true
     }
 
     /// The connection has ended; called once, the last call.

@@ -25,6 +25,7 @@ fn limits() -> Limits {
         ping: Duration::from_mins(1),
         pong: Duration::from_secs(10),
         keep_warm: Duration::from_mins(1),
+        controls_a_second: 1000,
         queue: 100,
         idle: || {},
         died: || panic!("no worker is to die here"),
