@@ -1,10 +1,10 @@
-# build, test, lint, bench, clean. `make test` installs what the tests need, and says so.
+# build, test, lint, bench, abuse, clean. `make test` installs what the tests need, and says so.
 
 CARGO ?= cargo
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export PUSHGATE_TEST_PYTHON ?= $(TARGET)/python/bin/python
 
-.PHONY: build test install lint bench clean
+.PHONY: build test install lint bench abuse clean
 
 build:
 	$(CARGO) build --release
@@ -32,6 +32,10 @@ lint:
 # make bench BENCH="fanout1000 --quick"; see tests/bench/bench.rs.
 bench:
 	$(CARGO) bench --bench bench -- $(BENCH)
+
+# make abuse ABUSE="--quick history"; see tests/abuse/abuse.rs.
+abuse:
+	$(CARGO) bench --bench abuse -- $(ABUSE)
 
 clean:
 	$(CARGO) clean

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 
+use super::messages::Messages;
 use super::post::json;
 use super::problem::Answer;
 use super::request::{Pairs, channel_of};
@@ -46,7 +48,7 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     if page.gap.is_some() {
         gate.tallies.mine().gaps.add(Missing::History, 1);
     }
-    Ok(json(render(&page, policy.kind)))
+    Ok(json(Body::new(render(page, policy.kind))))
 }
 
 impl Page {
@@ -73,17 +75,11 @@ fn forward(channel: &Channel, name: &ChannelName, since: Option<Since>, limit: u
     Page { messages, since, more, gap }
 }
 
-fn render(page: &Page, kind: Kind) -> String {
-    let objects: Vec<_> =
-        page.messages
-            .iter()
-            .map(|publication| {
-                if kind.carries_id() { publication.plain.clone() } else { plain::kept(publication) }
-            })
-            .collect();
-    let texts = objects.iter().map(|object| std::str::from_utf8(object).unwrap_or("null"));
-    let messages = plain::array(texts);
-    let gap = page.gap.as_ref().map_or(String::new(), |gap| format!(r#","gap":{gap}"#));
-    let Page { since, more, .. } = page;
-    format!(r#"{{"messages":{messages},"since":"{since}","more":{more}{gap}}}"#)
+fn render(page: Page, kind: Kind) -> Messages {
+    let object = |publication: Arc<Publication>| {
+        if kind.carries_id() { publication.plain.clone() } else { plain::kept(&publication) }
+    };
+    let gap = page.gap.map_or(String::new(), |gap| format!(r#","gap":{gap}"#));
+    let tail = format!(r#"],"since":"{}","more":{}{gap}}}"#, page.since, page.more);
+    Messages::new(page.messages.into_iter().map(object).collect(), tail)
 }

@@ -14,6 +14,7 @@ mod leave;
 mod limit;
 mod login;
 mod logout;
+mod messages;
 mod metrics;
 mod origin;
 mod peer;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -10,19 +11,21 @@ use http::header::CACHE_CONTROL;
 use tokio::time::Instant;
 
 use super::leave::detachable;
+use super::messages::Messages;
 use super::peer::ChannelPeer;
 use super::post::json;
 use super::problem::Answer;
 use super::request::Pairs;
 use super::subscribe::Wanted;
 use super::{Failure, Gate, Leaving};
-use crate::channel::{Position, Since};
+use crate::channel::{Position, Publication, Since};
+use crate::dialect::plain;
 use crate::hub::From;
 use crate::presence::{Leave, Opening};
 use crate::transport::ConnectionId;
 use crate::transport::{Transport, poll};
 use crate::worker::{
-    Attach, Delivered, Ending, Inlet, Item, Joined, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
+    Attach, Delivered, Ending, Inlet, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
 };
 
 /// Longest wait in seconds, and the one of who does not say: below what proxies allow.
@@ -79,7 +82,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     gate.connect_token(polling.wanted.claims.as_deref()).await;
     let (begun, version) = polling.begin(&gate)?;
     let mut response = match (begun, polling.outlet.clone()) {
-        (Begun::Answer(opening), _) => json(polling.answer_now(&gate, opening, version)),
+        (Begun::Answer(opening), _) => json(Body::new(polling.answer_now(&gate, opening, version))),
         (Begun::Waits(position), Some(outlet)) => {
             json(polling.wait(&gate, outlet, Seen { position, users: version }).await)
         }
@@ -163,27 +166,24 @@ impl Polling {
     }
 
     /// Answers with what there is; the client is there until its next poll is due.
-    fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Vec<u8> {
+    fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Messages {
         let channel = gate.hub.channel(&self.wanted.channel, &self.wanted.policy);
         let (start, kept) = channel.kept(self.wanted.from, usize::MAX);
         let first = self.wanted.first(gate, opening, &start);
         gate.tallies.mine().delivered.add((Transport::Poll, Delivered::Publication), kept.len());
         let position = kept.last().map_or(start.position, |newest| newest.position);
-        let items: Vec<_> = kept.into_iter().map(Item::Publication).collect();
-        let joined = Joined::of_items(&items, self.wanted.encoding);
         if !self.is_nobody {
             let client = &self.wanted.visitor.client;
             let leave = Leave::Poll(self.wait);
             gate.presence.detach(client, self.connection, leave, Instant::now());
         }
-        let mut begin = 0;
-        let kept = joined.frames.iter().map(|frame| {
-            let message = joined.bytes.get(begin..frame.end).unwrap_or_default();
-            begin = frame.end;
-            message
-        });
-        let messages = first.iter().map(|message| &**message).chain(kept);
-        poll::answer(messages, &Seen { position, users: version }.to_string())
+        let object = |publication: Arc<Publication>| {
+            let ids = self.wanted.encoding.ids;
+            if ids { plain::with_id(&publication) } else { publication.plain.clone() }
+        };
+        let messages = first.into_iter().chain(kept.into_iter().map(object)).collect();
+        let seen = Seen { position, users: version };
+        Messages::new(messages, format!(r#"],"since":"{seen}"}}"#))
     }
 
     /// Waits for the first delivery, or until the time is over.

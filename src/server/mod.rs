@@ -17,6 +17,7 @@ mod listen;
 mod memory;
 mod panics;
 mod serve;
+mod streams;
 mod tls;
 mod trace;
 mod upkeep;

@@ -27,6 +27,7 @@ use super::http2;
 use super::io::{Guarded, Stream, Version};
 use super::listen::Front;
 use super::panics;
+use super::streams::{Pieces, Progress, Unread, Waiting};
 use crate::code::{Limit, Problem};
 use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
 use crate::metrics::Tally as _;
@@ -277,6 +278,8 @@ impl Alarm {
 struct Caller {
     front: Arc<Front>,
     activity: Arc<Activity>,
+    /// What waits on the streams of HTTP/2.
+    unread: Arc<Unread>,
     peer: SocketAddr,
     is_tls: bool,
 }
@@ -286,6 +289,7 @@ impl Caller {
         Self {
             front: Arc::clone(&serving.front),
             activity: Arc::clone(activity),
+            unread: Arc::default(),
             peer: serving.peer,
             is_tls: serving.is_tls,
         }
@@ -304,14 +308,24 @@ impl Caller {
 
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
-        let is_http2 = request.version() == http::Version::HTTP_2;
+        let route = Route::of(request.uri().path());
         if self.activity.take_says_length_twice() {
             let failure = Failure::field("Content-Length", "says again how long the body is");
             let response = closing(failure.into_response());
-            return Ok(response.map(|body| Tracked { body, _underway: underway }));
+            self.front.gate.answered(route, &response);
+            return Ok(response.map(|body| Tracked {
+                body,
+                pieces: None,
+                _waiting: None,
+                _underway: underway,
+            }));
+        }
+        let pieces = Progress::of_this_stream().map(Pieces::new);
+        if pieces.is_some() {
+            // A quarter: an answer may be as large as a whole history on top of it.
+            self.unread.below(self.front.gate.config.limits.outbox_bytes / 4).await;
         }
         let detachable = self.detachable(&request);
-        let route = Route::of(request.uri().path());
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
         let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         self.front.gate.answered(route, &response);
@@ -320,10 +334,11 @@ impl Caller {
             // The driver sees it, and takes the connection apart.
             return std::future::pending().await;
         }
-        if is_http2 {
-            response = response.map(|body| Body::new(http2::Pieces::new(body)));
-        }
-        Ok(response.map(|body| Tracked { body, _underway: underway }))
+        Ok(response.map(|body| {
+            let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+            let waiting = pieces.is_some().then(|| self.unread.add(length.unwrap_or(0)));
+            Tracked { body, pieces, _waiting: waiting, _underway: underway }
+        }))
     }
 }
 
@@ -340,6 +355,9 @@ async fn answered(answer: impl Future<Output = Response>, count: impl FnOnce()) 
 /// The body of an answer; its request is under way until it is dropped.
 struct Tracked {
     body: Body,
+    /// Over HTTP/2 alone, as what waits of it.
+    pieces: Option<Pieces>,
+    _waiting: Option<Waiting>,
     _underway: Underway,
 }
 
@@ -351,14 +369,21 @@ impl http_body::Body for Tracked {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let Self { body, pieces, .. } = &mut *self;
+        let Some(pieces) = pieces else { return Pin::new(body).poll_frame(context) };
+        if let Some(piece) = pieces.next() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let frame = Pin::new(body).poll_frame(context);
+        frame.map_ok(|frame| frame.map_data(|bytes| pieces.first(bytes)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.pieces.as_ref().is_none_or(Pieces::is_empty) && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Asked before the first piece leaves: hyper announces it as the length.
         self.body.size_hint()
     }
 }

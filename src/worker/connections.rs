@@ -51,6 +51,8 @@ pub(super) struct Connections {
     /// Connections that have more to read than one turn allows, and more to replay.
     pub(super) unread: VecDeque<ConnectionId>,
     pub(super) unreplayed: VecDeque<ConnectionId>,
+    /// Connections with a message that nobody had room for, each of them once.
+    pub(super) unheard: VecDeque<ConnectionId>,
     /// Connections whose slab entry is to be freed behind this turn.
     dropped: Vec<usize>,
     /// When to close which connection, while draining.
@@ -76,6 +78,7 @@ impl Connections {
             scratch: vec![0; SCRATCH],
             spare: Assembly::default(),
             unread: VecDeque::new(),
+            unheard: VecDeque::new(),
             unreplayed: VecDeque::new(),
             dropped: Vec::new(),
             drain: None,
@@ -295,6 +298,7 @@ impl Connections {
             self.read(key, now);
         } else {
             self.resume_reading(key, now);
+            self.read(key, now);
         }
     }
 

@@ -16,6 +16,8 @@ use crate::transport::Transport;
 
 /// How long a connection that is still catching up is spared by a drain, a time.
 const SPARED: Duration = Duration::from_millis(50);
+/// How long a message that nobody had room for waits, a time.
+const FOR_ROOM: Duration = Duration::from_millis(1);
 
 impl Connections {
     /// How long the loop may sleep.
@@ -26,11 +28,8 @@ impl Connections {
         }
         let drain = self.drain.as_ref().and_then(|drain| drain.front());
         let drain = drain.map(|(at, _)| at.saturating_duration_since(now));
-        let wheel = self.wheel.until_next(now);
-        match (drain, wheel) {
-            (Some(drain), Some(wheel)) => Some(drain.min(wheel)),
-            (drain, wheel) => drain.or(wheel),
-        }
+        let room = (!self.unheard.is_empty()).then_some(FOR_ROOM);
+        [drain, room, self.wheel.until_next(now)].into_iter().flatten().min()
     }
 
     /// Does what is due, and what earlier turns left over.
@@ -38,7 +37,8 @@ impl Connections {
         for id in self.wheel.expired(now) {
             self.with(id, |this, key| this.on_deadline(key, now));
         }
-        for id in std::mem::take(&mut self.unread) {
+        let unheard = std::mem::take(&mut self.unheard);
+        for id in unheard.into_iter().chain(std::mem::take(&mut self.unread)) {
             self.with(id, |this, key| {
                 this.resume_reading(key, now);
                 this.read(key, now);
@@ -73,6 +73,8 @@ impl Connections {
         if let Phase::Closing { until, .. } = connection.phase {
             if until > now {
                 self.schedule(key, now);
+            } else if connection.outbox.is_some() {
+                self.give_up(key);
             } else {
                 self.drop_now(key, Ending::Dropped);
             }
@@ -106,13 +108,18 @@ impl Connections {
             return;
         };
         connection.reason = Reason::Unresponsive;
-        match &connection.sink {
-            Sink::Socket(socket) => {
-                // Without this the kernel would go on offering the backlog after we are done.
-                let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
+        let socket = match &connection.sink {
+            Sink::Socket(socket) => Some(socket),
+            Sink::Parked(parked) => Some(&parked.socket),
+            Sink::Body(outlet) => {
+                outlet.abort();
+                None
             }
-            Sink::Body(outlet) => outlet.abort(),
-            Sink::Parked(_) | Sink::Awaited => {}
+            Sink::Awaited => None,
+        };
+        if let Some(socket) = socket {
+            // Without this the kernel would go on offering the backlog after we are done.
+            let _ = socket2::SockRef::from(socket.tcp()).set_linger(Some(Duration::ZERO));
         }
         self.drop_now(key, Ending::Dropped);
     }

@@ -54,8 +54,10 @@ impl Connections {
             }
         }
         self.scratch = scratch;
-        // The socket was not emptied: nobody will say again that it can be read.
-        if let Some(connection) = self.slab.get(key)
+        // The socket was not emptied, and nobody will say again that it can be read. Where answers
+        // wait, it is read when they have left; where a message waits for room, when that is heard.
+        if self.may_read(key)
+            && let Some(connection) = self.slab.get(key)
             && self.keys.contains_key(&connection.id)
         {
             self.unread.push_back(connection.id);
@@ -208,7 +210,7 @@ impl Connections {
                     inbound.held = Some(message);
                 }
                 if let Some(connection) = self.slab.get(key) {
-                    self.unread.push_back(connection.id);
+                    self.unheard.push_back(connection.id);
                 }
                 false
             }

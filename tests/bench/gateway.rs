@@ -18,9 +18,14 @@ const FOREIGN: [&str; 6] =
 /// # Errors
 /// No binary, or one that does not say where it listens.
 pub(crate) fn start() -> io::Result<Server> {
+    start_with("")
+}
+
+/// As [`start`], with more of a configuration; its first lines are still of `[limits]`.
+pub(crate) fn start_with(more: &str) -> io::Result<Server> {
     let directory = fresh_directory()?;
     let config = directory.join("config.toml");
-    std::fs::write(&config, CONFIG)?;
+    std::fs::write(&config, format!("{CONFIG}{more}"))?;
     let mut command = machine::server_command(binary()?.as_os_str());
     command.args(["serve", "--port", "0", "--data-dir"]).arg(&directory);
     command.arg("--config").arg(&config);
