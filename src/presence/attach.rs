@@ -1,10 +1,11 @@
 //! Connections come and go.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::client::{Client, Held, State};
+use super::client::{Client, Held, Membership, State};
 use super::members::Members;
 use super::{Leave, Opening, Presence, PresenceError, Seat, Visitor};
 use crate::channel::ChannelName;
@@ -42,10 +43,26 @@ impl Presence {
                 Some(membership) => Arc::clone(&membership.members),
                 None => self.join(client, state, &seat.channel, now),
             };
-            Ok(take_seat(client, state, (visitor, seat), &members, |opening| {
-                open(Opening { superseded, ..opening })
+            let open = |opening| open(Opening { superseded, ..opening });
+            let take = || take_seat(client, state, (visitor, seat), &members, open);
+            Ok(catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|bug| {
+                // Nobody is to stay for a connection that there is not.
+                self.let_go(client, state, now);
+                resume_unwind(bug)
             }))
         })?
+    }
+
+    /// Ends the memberships that neither a connection nor a time holds.
+    fn let_go(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
+        let free = |state: &State, membership: &Membership| {
+            membership.until.is_none() && state.holding(&membership.members.name) == 0
+        };
+        let free: Vec<_> = state.memberships.iter().map(|it| free(state, it)).collect();
+        for (membership, _) in state.memberships.iter_mut().zip(free).filter(|(_, free)| *free) {
+            membership.until = Some(now);
+        }
+        self.settle(client, state, now);
     }
 
     /// Detaches a connection; what that ends, ends now or when `leave` says.
@@ -95,14 +112,16 @@ fn take_seat<T>(
         state.inbox = None;
     }
     let users = seat.users;
-    state.connections.reserve_exact(1);
-    let Visitor { token, address, is_counted, .. } = *visitor;
-    state.connections.push(Held { seat, token, address, is_counted });
     let mut list = members.lock();
     list.attend(users);
     let version = (list.version(), members.life);
     let users = members.first_message(&mut list, users, Some(&client.id));
-    open(Opening { users, version, inbox, dropped, superseded: None })
+    let opened = open(Opening { users, version, inbox, dropped, superseded: None });
+    // Last: a bug in opening it must not leave a connection that never ends. The client is locked.
+    state.connections.reserve_exact(1);
+    let Visitor { token, address, is_counted, .. } = *visitor;
+    state.connections.push(Held { seat, token, address, is_counted });
+    opened
 }
 
 impl State {

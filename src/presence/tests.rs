@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Presence, Rules, Tell, Visitor};
+use super::{Presence, Rules, Seat, Tell, Visitor};
 use crate::channel::ChannelName;
-use crate::dialect::UsersTold;
+use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::ClientId;
+use crate::transport::ConnectionId;
 
 /// Panics once it is armed, with client and list locked.
 #[derive(Debug, Default)]
@@ -37,8 +38,7 @@ fn visitor(name: &str) -> Visitor {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_bug_under_locks_leaves_them_to_everyone_else() {
+fn presence(mine: &Arc<Mine>) -> Arc<Presence> {
     let rules = Rules {
         timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
@@ -48,9 +48,37 @@ async fn a_bug_under_locks_leaves_them_to_everyone_else() {
         connections_per_client: 16,
         clients: 1000,
     };
+    let tell: Arc<dyn Tell> = Arc::<Mine>::clone(mine);
+    Arc::new(Presence::new(rules, tell, Instant::now()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_in_opening_a_connection_leaves_nobody_behind() {
+    let presence = presence(&Arc::default());
+    presence.login(&visitor("ann"), Instant::now()).unwrap();
+    for name in ["ann", "bob"] {
+        let seat = Seat {
+            connection: ConnectionId::new(0, 1),
+            channel: ChannelName::parse("room").unwrap(),
+            users: UsersMode::List,
+            is_poll: false,
+        };
+        let attach = || {
+            let open = |_| panic!("a bug in opening");
+            presence.attach(&visitor(name), seat, Instant::now(), open)
+        };
+        assert!(catch_unwind(AssertUnwindSafe(attach)).is_err());
+    }
+    // Ann has logged in, and stays for her time; Bob was never there.
+    assert_eq!(presence.page(&ChannelName::root(), None, 100).count, 1);
+    assert_eq!(presence.page(&ChannelName::parse("room").unwrap(), None, 100).count, 0);
+    assert_eq!(presence.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_under_locks_leaves_them_to_everyone_else() {
     let mine = Arc::new(Mine::default());
-    let tell: Arc<dyn Tell> = Arc::<Mine>::clone(&mine);
-    let presence = Arc::new(Presence::new(rules, tell, Instant::now()));
+    let presence = presence(&mine);
     let timer = Arc::clone(&presence);
     let timer = tokio::spawn(async move { timer.run_timer().await });
     presence.login(&visitor("ann"), Instant::now()).unwrap();

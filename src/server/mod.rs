@@ -155,7 +155,8 @@ impl Server {
     /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`. The
     /// admin listener goes on to the end.
     pub async fn drain(self) {
-        // In this order: who finds the port shut can rely on no post being taken any more.
+        // In this order: who finds the port shut can rely on no post being taken any more, and who still
+        // gets in is told.
         self.gate.drain.close().await;
         self.accepting.abort();
         let connections = u32::try_from(self.workers.connections()).unwrap_or(u32::MAX);

@@ -82,4 +82,22 @@ mod tests {
         let text = std::panic::catch_unwind(|| panic!("cannot read {secret}")).unwrap_err();
         assert_eq!(literal(&*text), "");
     }
+
+    /// Set in the process that is to end.
+    const ENDS: &str = "PUSHGATE_TEST_ENDS";
+
+    #[tokio::test]
+    async fn a_bug_in_a_vital_part_ends_the_process() {
+        use std::os::unix::process::ExitStatusExt;
+
+        if std::env::var_os(ENDS).is_some() {
+            vital("a part", async { panic!("a bug") }).await;
+            return;
+        }
+        // This very test, in a process of its own.
+        let name = "server::panics::tests::a_bug_in_a_vital_part_ends_the_process";
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", name]).env(ENDS, "1").output().await.unwrap();
+        assert_eq!(child.status.signal(), Some(libc::SIGABRT), "{child:?}");
+    }
 }
