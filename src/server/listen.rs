@@ -27,6 +27,10 @@ use crate::gate::{Detachable, Failure, Gate};
 /// spin, since the connection stays where it is.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
+/// How much of an answer the kernel takes beyond what the peer's window allows. Left alone it takes
+/// megabytes: a thousand who ask for a history and do not read would use up its memory for all.
+const UNSENT_IN_KERNEL: u32 = 128 * 1024;
+
 /// How many connections that are refused get an answer at once; more are closed without one.
 const REFUSED: usize = 256;
 /// How long they are given to read it.
@@ -113,6 +117,7 @@ pub(super) fn prepare(listener: &TcpListener, heartbeat: Duration) {
     let socket = SockRef::from(listener);
     let _ = socket.set_tcp_user_timeout(Some(heartbeat));
     let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_IN_KERNEL);
 }
 
 /// Accepts until it is aborted. Connections end gracefully once `draining` says so, and each holds
