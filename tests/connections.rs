@@ -186,9 +186,8 @@ async fn who_leaves_a_poll_that_waits_is_gone() {
         TestClient::connect(&node, Transport::Ws, "", &bob.query("users=count")).await;
     let since = position(&node, &alice).await;
     let mut connection = Connection::open(node.address()).await;
-    let target = format!("/poll?{}", alice.query(&format!("users=none&wait=1&since={since}")));
-    connection.write(&get(&node, &target)).await;
-    // The client stays for as long as its poll would have waited, then it is gone.
+    connection.write(&get(&node, &poll(&alice, &since))).await;
+    // However long it would have waited.
     drop(connection);
     while watcher.next().await["count"] != 1 {}
 }
@@ -216,6 +215,12 @@ async fn an_address_has_so_many_connections_and_another_its_own() {
     assert!(problem["detail"].as_str().unwrap().contains("limits.connections_per_address"));
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=10).contains(&wait), "{wait}");
+    let events = Request::get("/sse").header("Accept", "text/event-stream");
+    let answer = events.header("Origin", "https://a.test").send(&node).await;
+    // An EventSource would give up on anything else, and a page must be let see it.
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().starts_with("retry: "), "{answer:?}");
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     assert_eq!(Request::get("/healthz").from(THERE).send(&node).await.status, 200);
     while let Some(connection) = open.pop() {
         drop(connection);
@@ -269,4 +274,14 @@ async fn a_poll_that_is_the_last_request_ends_its_connection() {
     assert_eq!(answer.header("connection"), Some("close"));
     assert_eq!(value_of(&answer.ok()["messages"][0]), "last");
     assert!(connection.ends().await);
+}
+
+#[tokio::test]
+async fn who_sends_a_body_that_is_refused_still_reads_why() {
+    let node = TestNode::start().await;
+    let mut connection = Connection::open(node.address()).await;
+    let request = Request::post("/post").form(&[("value", &"x".repeat(3_000_000))]);
+    // All of it is written before a byte is read.
+    connection.write(&request.bytes(node.address(), true)).await;
+    connection.response().await.problem(413, "too-large");
 }

@@ -220,3 +220,16 @@ async fn a_direct_message_is_not_sent_twice_by_a_retry() {
     let live = node.post(&alice, "live").await;
     assert_eq!(client.next().await, live);
 }
+
+#[tokio::test]
+async fn a_message_to_nobody_is_refused_and_not_told_to_everyone() {
+    let node = TestNode::start().await;
+    let alice = node.login().await;
+    let post = || Request::post("/post").bearer(&alice.token);
+    let form = post().form(&[("value", "secret"), ("to", "")]).send(&node).await;
+    form.names_field("to");
+    let json = post().json(&json!({ "value": "secret", "to": "" })).send(&node).await;
+    json.names_field("to");
+    let kept = Request::get("/history").bearer(&alice.token).send(&node).await.ok();
+    assert_eq!(kept["messages"], json!([]));
+}

@@ -12,9 +12,9 @@
 mod common;
 
 use common::client::{PollAnswer, TestClient, Transport};
-use common::http::Request;
+use common::http::{Incoming, Request};
 use common::node::{Login, TestNode};
-use common::{at_offset, id_of, offset_of, value_of};
+use common::{at_offset, guarded, id_of, offset_of, value_of};
 use serde_json::{Value, json};
 
 /// How many posts a stream is cut in.
@@ -423,4 +423,31 @@ async fn three(node: &TestNode, login: &Login) -> Vec<Value> {
         posts.push(node.post(login, &number.to_string()).await);
     }
     posts
+}
+
+/// A stream that is cut before it tells of a gap must not have moved what its client asks for next.
+#[tokio::test]
+async fn a_stream_that_begins_with_a_gap_names_no_later_position_before_it() {
+    let node =
+        TestNode::with_config("[channels.h]\nkind = \"message\"\nhistory = { messages = 2 }").await;
+    let alice = node.login().await;
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        ids.push(id_of(&node.post_to("h", &alice, &number.to_string()).await).to_owned());
+    }
+    for since in [ids[0].as_str(), "0000abcd-7", "0000abcd-0"] {
+        let target = format!("/sse/h?{}", alice.query(&format!("users=none&since={since}")));
+        let mut connection = Request::get(&target).begin(&node).await;
+        let head = guarded("a head", connection.head()).await.unwrap();
+        let mut body = Incoming::new(connection, &head);
+        let mut text = Vec::new();
+        while text.windows(2).filter(|two| *two == b"\n\n").count() < 2 {
+            assert!(guarded("an event", body.more(&mut text)).await);
+        }
+        let text = String::from_utf8(text).unwrap();
+        let mut blocks = text.split("\n\n");
+        let opening = blocks.next().unwrap();
+        assert!(opening.ends_with(&format!("id: {since}")), "{opening:?}");
+        assert!(blocks.next().unwrap().starts_with("data: {\"gap\":"), "{text:?}");
+    }
 }

@@ -101,8 +101,8 @@ pub fn kept(publication: &Publication) -> Bytes {
 }
 
 /// `{"since":"<id>"}`: the first message where `?ids=1` is asked for.
-pub fn since(position: Position) -> Bytes {
-    Bytes::from(format!(r#"{{"since":"{position}"}}"#))
+pub fn since(since: &str) -> Bytes {
+    Bytes::from(format!(r#"{{"since":"{since}"}}"#))
 }
 
 /// The members of a `gap` object, without `{"gap":…}` around it.

@@ -48,6 +48,7 @@ pub use problem::{Failure, problem_document};
 pub(crate) use request::Pairs;
 pub use route::Route;
 pub use router::{admin_router, router};
+pub use stream::refuse;
 pub use tally::{Tallies, Tally};
 pub use welcome::tries;
 

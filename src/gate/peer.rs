@@ -136,6 +136,8 @@ impl Peer for ChannelPeer {
         let leave = match (self.leave, ending) {
             (None, _) => return,
             (Some(Leave::Dropped), Ending::Clean) => Leave::Clean,
+            // Who leaves a poll that waits is gone; who was answered comes with the next.
+            (Some(Leave::Poll(_)), Ending::Clean | Ending::Dropped) => Leave::Dropped,
             (Some(leave), _) => leave,
         };
         self.gate.presence.detach(&self.client, self.connection, leave, Instant::now());

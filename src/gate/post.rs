@@ -44,7 +44,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     let Accepted::Publish { content, .. } = accepted else {
         return Err(Rejection::NotPostable.into());
     };
-    let to = fields.text("to")?.filter(|to| !to.is_empty());
+    let to = fields.text("to")?;
     let key = key_of(&parts, &fields)?;
     if to.is_none() {
         gate.may_open(&channel, &caller, address)?;

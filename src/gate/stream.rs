@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
 
 use super::leave::detachable;
@@ -29,22 +29,23 @@ const RETRY_JITTER_MS: u64 = 2000;
 
 /// The verb `sse`.
 pub(super) async fn sse(State(gate): State<Arc<Gate>>, request: Request) -> Response {
-    let accepts_events = request
-        .headers()
-        .get_all(http::header::ACCEPT)
-        .iter()
-        .any(|value| value.to_str().is_ok_and(|text| text.contains("text/event-stream")));
-    match open(&gate, request, Transport::Sse).await {
-        Ok(response) => response,
-        Err(failure) if accepts_events && matches!(failure.problem.status(), 429 | 503) => {
-            // An EventSource gives up for good on anything but 200.
-            let text = sse::come_back(come_back_ms(&failure));
-            let mut response = respond(Body::from(text), "text/event-stream; charset=utf-8");
-            Rejected::mark(&failure, &mut response);
-            response
-        }
-        Err(failure) => failure.into_response(),
+    let headers = request.headers().clone();
+    let opened = open(&gate, request, Transport::Sse).await;
+    opened.unwrap_or_else(|failure| refuse(&headers, &failure))
+}
+
+/// `failure` as whoever sent `headers` understands it: an `EventSource` gives up for good on anything
+/// but 200, so where it would pass with time it is told when to come back.
+pub fn refuse(headers: &HeaderMap, failure: &Failure) -> Response {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepts_events = accepted.any(|text| text.contains("text/event-stream"));
+    if !accepts_events || !matches!(failure.problem.status(), 429 | 503) {
+        return failure.clone().into_response();
     }
+    let text = sse::come_back(come_back_ms(failure));
+    let mut response = respond(Body::from(text), media_type(Transport::Sse));
+    Rejected::mark(failure, &mut response);
+    response
 }
 
 /// The verb `stream`.
@@ -89,7 +90,7 @@ const fn media_type(transport: Transport) -> &'static str {
 fn opening(framing: Framing, opened: &Opened) -> Bytes {
     let mut out = Vec::new();
     if framing.transport == Transport::Sse {
-        let position = opened.start.position.to_string();
+        let position = opened.start.resume();
         framing.frame(&mut out, |out| sse::opening(out, &position, retry_ms()));
     }
     Bytes::from(out)

@@ -81,7 +81,7 @@ impl Wanted {
         gate.tallies.mine().began(self.encoding.transport(), &opening, start);
         let mut first = Vec::new();
         if self.encoding.ids && self.encoding.transport() != Transport::Poll {
-            first.push(plain::since(start.position));
+            first.push(plain::since(&start.resume()));
         }
         first.extend(opening.users);
         first.extend(opening.inbox);

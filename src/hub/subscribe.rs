@@ -33,6 +33,12 @@ pub struct Start {
 }
 
 impl Start {
+    /// From where to ask again, as long as nothing of what follows has come: what was asked for
+    /// where that led to a gap, so that a cut before the gap is told does not hide it.
+    pub fn resume(&self) -> String {
+        self.gap.as_ref().map_or_else(|| self.position.to_string(), |gap| gap.since.to_string())
+    }
+
     /// Whether there is anything between the start and now.
     pub const fn is_behind(&self) -> bool {
         self.position.offset < self.last.offset

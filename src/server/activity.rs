@@ -18,6 +18,8 @@ pub(super) struct Activity {
     keep_alive: Duration,
     /// The last write found the socket full: hyper still holds bytes.
     blocked: AtomicBool,
+    /// An answer refused a body that is still coming.
+    lingers: AtomicBool,
     /// The peer sends more than anybody who means well.
     flooded: AtomicBool,
 }
@@ -56,6 +58,7 @@ impl Activity {
             header,
             keep_alive,
             blocked: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             flooded: AtomicBool::new(false),
         })
     }
@@ -98,6 +101,16 @@ impl Activity {
     /// Notes whether the socket took what was written.
     pub(super) fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Notes whether the latest answer refused a body that may still be coming.
+    pub(super) fn set_lingers(&self, lingers: bool) {
+        self.lingers.store(lingers, Ordering::Relaxed);
+    }
+
+    /// Whether the end of the connection is to wait for what is still coming.
+    pub(super) fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Relaxed)
     }
 
     /// Notes that the peer floods the connection, from which nothing more is read.

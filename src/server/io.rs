@@ -60,6 +60,12 @@ impl Stream {
         }
     }
 
+    /// Reads and drops what comes, until the peer ends the stream. Cancel safe.
+    pub(super) async fn discard(&mut self) {
+        let mut scratch = vec![0; 16 * 1024];
+        while matches!(self.read(&mut scratch).await, Ok(1..)) {}
+    }
+
     /// Writes without waiting; what does not fit is lost.
     pub(super) fn say_and_forget(&self, bytes: &[u8]) {
         if let Self::Plain(tcp) = self {

@@ -8,20 +8,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{Request, Version};
+use http::{HeaderMap, Request, Version};
 use hyper::body::Incoming;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::io::Stream;
-use super::serve::{Serving, closing, whole};
+use super::serve::{Serving, closing};
 use super::trace::cut;
 use super::{address, cors, limits};
-use crate::gate::{Detachable, Failure, Gate};
+use crate::gate::{Detachable, Failure, Gate, TooManyHere, refuse};
 
 /// How long to wait when there are no descriptors or no memory left: accepting again at once would
 /// spin, since the connection stays where it is.
@@ -31,10 +30,9 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// megabytes: a thousand who ask for a history and do not read would use up its memory for all.
 const UNSENT_IN_KERNEL: u32 = 128 * 1024;
 
-/// How many connections that are refused get an answer at once; more are closed without one.
-const REFUSED: usize = 256;
-/// How long they are given to read it.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How many connections that their address has no place for are told so at once; more are closed
+/// without a word.
+const REFUSALS: usize = 256;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -42,6 +40,7 @@ pub(super) struct Front {
     pub(super) gate: Arc<Gate>,
     /// Where connections are served that workers give back.
     pub(super) runtime: tokio::runtime::Handle,
+    pub(super) refusals: Arc<Semaphore>,
     router: Router,
     cors: cors::Cors,
 }
@@ -51,12 +50,20 @@ impl Front {
     /// Outside a runtime of tokio.
     pub(super) fn new(gate: Arc<Gate>, router: Router) -> Self {
         let cors = cors::Cors::new(&gate.config.cors.origins);
-        Self { gate, runtime: tokio::runtime::Handle::current(), router, cors }
+        let refusals = Arc::new(Semaphore::new(REFUSALS));
+        Self { gate, runtime: tokio::runtime::Handle::current(), refusals, router, cors }
     }
 
     /// What the connections of the admin listener share: pages of other sites are not let in.
     pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
         Self { cors: cors::Cors::new(&[]), ..Self::new(gate, router) }
+    }
+
+    /// The answer to a request that is not looked into.
+    pub(super) fn refuse(&self, headers: &HeaderMap, failure: &Failure) -> Response {
+        let mut response = refuse(headers, failure);
+        self.cors.allow(headers.get(http::header::ORIGIN), response.headers_mut());
+        response
     }
 
     /// Answers one request.
@@ -128,7 +135,6 @@ pub(super) async fn accept(
     acceptor: Option<TlsAcceptor>,
     draining: watch::Receiver<bool>,
 ) {
-    let refused = Arc::new(Semaphore::new(REFUSED));
     let mut is_short = false;
     loop {
         match listener.accept().await {
@@ -136,25 +142,9 @@ pub(super) async fn accept(
                 if std::mem::take(&mut is_short) {
                     tracing::info!("connections are accepted again");
                 }
-                let is_tls = acceptor.is_some();
-                let serving = Serving::new(Arc::clone(&front), peer, is_tls, draining.clone());
-                let serving = match serving {
-                    Ok(serving) => serving,
-                    Err(failure) => {
-                        let failure = Failure::from(failure);
-                        front.gate.refused(&failure);
-                        if !is_tls {
-                            refuse(stream, failure, &refused);
-                        }
-                        continue;
-                    }
-                };
-                let begun = begin(Arc::clone(&front), stream, acceptor.clone());
-                tokio::spawn(async move {
-                    if let Some(stream) = begun.await {
-                        serving.serve(stream).await;
-                    }
-                });
+                if !serve(&front, (stream, peer), acceptor.as_ref(), &draining) {
+                    front.gate.refused(&TooManyHere.into());
+                }
             }
             Err(error) if is_over_already(&error) => {
                 tracing::debug!(%error, "a connection ended before it was accepted");
@@ -170,6 +160,26 @@ pub(super) async fn accept(
     }
 }
 
+/// Starts to serve a connection; `false` if there is no place for it, not even to be told so.
+fn serve(
+    front: &Arc<Front>,
+    (stream, peer): (TcpStream, SocketAddr),
+    acceptor: Option<&TlsAcceptor>,
+    draining: &watch::Receiver<bool>,
+) -> bool {
+    let (front, is_tls) = (Arc::clone(front), acceptor.is_some());
+    let Some(serving) = Serving::new(Arc::clone(&front), peer, is_tls, draining.clone()) else {
+        return false;
+    };
+    let begun = begin(front, stream, acceptor.cloned());
+    tokio::spawn(async move {
+        if let Some(stream) = begun.await {
+            serving.serve(stream).await;
+        }
+    });
+    true
+}
+
 /// Whether an error of accepting speaks of the one connection that it took off the queue with it:
 /// the next one may come at once.
 fn is_over_already(error: &io::Error) -> bool {
@@ -181,23 +191,6 @@ fn is_over_already(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NetworkDown
     )
-}
-
-/// Answers a connection that there is no place for, and lets it go.
-fn refuse(mut stream: TcpStream, failure: Failure, refused: &Arc<Semaphore>) {
-    let Ok(permit) = Arc::clone(refused).try_acquire_owned() else { return };
-    tokio::spawn(async move {
-        let _permit = permit;
-        let farewell = async {
-            stream.write_all(&whole(failure)).await?;
-            stream.shutdown().await?;
-            // Unread bytes would have the kernel reset the stream, and the answer be lost.
-            let mut request = [0; 1024];
-            while stream.read(&mut request).await? > 0 {}
-            io::Result::Ok(())
-        };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
-    });
 }
 
 /// Agrees on TLS where that is wanted. `None` if the peer does not, or not in time.

@@ -17,7 +17,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::activity::{Activity, Underway};
@@ -36,6 +36,8 @@ use crate::worker::{Handed, Keeper, Socket};
 /// What hyper may buffer of a connection, each way.
 pub(super) const HTTP_BUFFER: usize = 64 * 1024;
 
+/// How long a peer that is refused may go on sending, so that it reads why.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a peer that floods us may still read what we told it, GOAWAY among that.
 const FLOOD_FAREWELL: Duration = Duration::from_secs(1);
 
@@ -45,8 +47,15 @@ pub(super) struct Serving {
     peer: SocketAddr,
     is_tls: bool,
     draining: watch::Receiver<bool>,
-    /// Its place among the connections of its address; none behind a trusted proxy.
-    entered: Option<Entered>,
+    place: Place,
+}
+
+/// The place of a connection among those of its address.
+enum Place {
+    /// It has one; none is counted behind a trusted proxy.
+    Taken(Option<Entered>),
+    /// There is none: its first request is told so, by leave of this permit.
+    None { _permit: OwnedSemaphorePermit },
 }
 
 /// A socket that does not come back: its place goes with it.
@@ -72,28 +81,41 @@ impl Keeper for Serving {
 }
 
 impl Serving {
-    /// A connection from `peer`.
-    ///
-    /// # Errors
-    /// [`TooManyHere`] if its address has as many as it may have.
+    /// A connection from `peer`. If its address has as many as it may have, it is only served to be
+    /// told so; `None` if too many are being told already.
     pub(super) fn new(
         front: Arc<Front>,
         peer: SocketAddr,
         is_tls: bool,
         draining: watch::Receiver<bool>,
-    ) -> Result<Self, TooManyHere> {
+    ) -> Option<Self> {
         let Gate { addresses, config, .. } = &*front.gate;
         let is_proxy = is_trusted(peer.ip().to_canonical(), &config.trusted_proxies);
-        let entered = if is_proxy { None } else { Some(addresses.enter(peer.ip())?) };
-        Ok(Self { front, peer, is_tls, draining, entered })
+        let place = if is_proxy {
+            Place::Taken(None)
+        } else if let Ok(entered) = addresses.enter(peer.ip()) {
+            Place::Taken(Some(entered))
+        } else {
+            Place::None { _permit: Arc::clone(&front.refusals).try_acquire_owned().ok()? }
+        };
+        Some(Self { front, peer, is_tls, draining, place })
+    }
+
+    /// How long a head may take, and the connection be idle.
+    fn patience(&self) -> (Duration, Duration) {
+        let limits = &self.front.gate.config.limits;
+        match self.place {
+            Place::Taken(_) => (limits.header_seconds, limits.keep_alive_seconds),
+            Place::None { .. } => (limits.header_seconds.min(FAREWELL), FAREWELL),
+        }
     }
 
     /// Serves a connection that has just opened.
     pub(super) async fn serve(self, mut stream: Stream) {
         let limits = &self.front.gate.config.limits;
-        let activity =
-            Activity::new(limits.header_seconds, limits.keep_alive_seconds, Instant::now());
-        let version = timeout(limits.header_seconds, stream.version(Bytes::new())).await;
+        let (header, keep_alive) = self.patience();
+        let activity = Activity::new(header, keep_alive, Instant::now());
+        let version = timeout(header, stream.version(Bytes::new())).await;
         let Ok(Ok((version, read))) = version else { return };
         let tallies = Arc::clone(&self.front.gate.tallies);
         tallies.mine().received.add(read.len());
@@ -140,6 +162,11 @@ impl Serving {
             alarm.poll(activity.due(), context).map(|()| Ended::TooLate)
         });
         match ended.await {
+            Ended::Closed(Ok(())) if activity.lingers() => {
+                // Unread bytes would have the kernel reset the stream, and the answer be lost.
+                let (mut stream, _) = connection.into_parts().io.into_inner().into_parts();
+                let _ = timeout(FAREWELL, stream.discard()).await;
+            }
             Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
@@ -172,7 +199,8 @@ impl Serving {
         let keeper: Box<dyn Keeper> = if leaving.is_poll() {
             Box::new(self)
         } else {
-            Box::new(Leased { _entered: self.entered })
+            let Place::Taken(entered) = self.place else { return Ok(()) };
+            Box::new(Leased { _entered: entered })
         };
         leaving.hand_over(Handed { socket, read, head, keeper });
         Ok(())
@@ -239,7 +267,7 @@ fn too_late() -> Failure {
 }
 
 /// The last answer on a connection that hyper does not have, or has no more.
-pub(super) fn whole(failure: Failure) -> Bytes {
+fn whole(failure: Failure) -> Bytes {
     let body = crate::gate::problem_document(failure.problem, &failure.detail);
     let response = closing(failure.into_response());
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
@@ -282,6 +310,7 @@ struct Caller {
     unread: Arc<Unread>,
     peer: SocketAddr,
     is_tls: bool,
+    has_place: bool,
 }
 
 impl Caller {
@@ -292,7 +321,19 @@ impl Caller {
             unread: Arc::default(),
             peer: serving.peer,
             is_tls: serving.is_tls,
+            has_place: matches!(serving.place, Place::Taken(_)),
         }
+    }
+
+    /// The answer that `request` gets without being looked into, if it is to get one.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Response> {
+        if !self.has_place {
+            return Some(self.front.refuse(request.headers(), &TooManyHere.into()));
+        }
+        self.activity.take_says_length_twice().then(|| {
+            let failure = Failure::field("Content-Length", "says again how long the body is");
+            self.front.refuse(request.headers(), &failure)
+        })
     }
 
     /// What a worker may take of this request: HTTP/1.1 without a body; a poll only where the
@@ -309,9 +350,11 @@ impl Caller {
     async fn call(self, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
         let underway = self.activity.begin();
         let route = Route::of(request.uri().path());
-        if self.activity.take_says_length_twice() {
-            let failure = Failure::field("Content-Length", "says again how long the body is");
-            let response = closing(failure.into_response());
+        let has_body = !request.body().is_end_stream();
+        if let Some(response) = self.refusal(&request) {
+            let is_http1 = request.version() < http::Version::HTTP_2;
+            let response = if is_http1 { closing(response) } else { response };
+            self.activity.set_lingers(has_body);
             self.front.gate.answered(route, &response);
             return Ok(response.map(|body| Tracked {
                 body,
@@ -322,13 +365,14 @@ impl Caller {
         }
         let pieces = Progress::of_this_stream().map(Pieces::new);
         if pieces.is_some() {
-            // A quarter: an answer may be as large as a whole history on top of it.
-            self.unread.below(self.front.gate.config.limits.outbox_bytes / 4).await;
+            // What a history answers with is shared with the history until it leaves.
+            self.unread.below(self.front.gate.config.limits.outbox_bytes).await;
         }
         let detachable = self.detachable(&request);
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
         let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         self.front.gate.answered(route, &response);
+        self.activity.set_lingers(has_body && response.status().as_u16() >= 400);
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
             self.activity.leave(response, leaving);
             // The driver sees it, and takes the connection apart.

@@ -81,7 +81,7 @@ impl Connections {
         }
         if matches!(connection.sink, Sink::Body(_)) {
             connection.reason = Reason::Answered;
-            self.drop_now(key, Ending::Dropped);
+            self.drop_now(key, Ending::Answered);
             return;
         }
         let told = connection.outbox.take().map(|mut outbox| outbox.take_all_frames());
@@ -92,7 +92,7 @@ impl Connections {
         connection.outbox().add_before(Joined::of_bytes(Bytes::from(body)), now);
         connection.reason = Reason::Answered;
         connection.phase = Phase::Closing { until: now + self.limits.write, finish: true };
-        self.detach(key, Ending::Dropped);
+        self.detach(key, Ending::Answered);
         self.answer_if_told(key, now);
     }
 

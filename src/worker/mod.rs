@@ -249,6 +249,8 @@ pub enum Reaction {
 pub enum Ending {
     /// By the client's own close frame with 1000, 1001 or no code.
     Clean,
+    /// A poll, by its answer.
+    Answered,
     /// In any other way.
     Dropped,
 }

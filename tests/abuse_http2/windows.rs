@@ -66,7 +66,7 @@ async fn answers_that_are_taken_a_byte_at_a_time_are_let_go() {
     let mut scene = with_history("[limits]\nwrite_seconds = 1").await;
     let path = format!("/history/large?since=0&limit=10&{}", scene.alice.query(""));
     let mut peer = Peer::with_settings(&scene.node, &[(INITIAL_WINDOW_SIZE, 1)]).await;
-    let ids: Vec<u32> = (0..50).map(|number| 2 * number + 1).collect();
+    let ids: Vec<u32> = (0..20).map(|number| 2 * number + 1).collect();
     peer.write(&ids.iter().flat_map(|id| get(*id, &path)).collect::<Vec<u8>>()).await;
     let (mut bytes, mut reset) = (0, 0);
     while reset < ids.len() {
