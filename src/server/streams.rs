@@ -145,6 +145,8 @@ impl<F: Future> Future for Watched<F> {
 pub(super) struct Unread {
     bytes: Mutex<usize>,
     less: Notify,
+    /// Who waits is let on in the order of asking.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// An answer among those that wait, until it is dropped.
@@ -161,6 +163,7 @@ impl Unread {
 
     /// Waits until less than `bound` waits. Cancel safe.
     pub(super) async fn below(&self, bound: usize) {
+        let _turn = self.turn.lock().await;
         loop {
             let mut less = std::pin::pin!(self.less.notified());
             // Registered before looking: what is dropped in between is not missed.

@@ -13,14 +13,14 @@ use super::common::{until, value_of};
 /// Every deadline a second or less.
 pub const SHORT: &str = "
 [limits]
-header_seconds = 1
+header_seconds = 3
 body_seconds = 1
 write_seconds = 1
-keep_alive_seconds = 1
+keep_alive_seconds = 3
 outbox_bytes = 262144
 [heartbeat]
-interval = 0.5
-timeout = 0.5
+interval = 1
+timeout = 2
 [channels.quiet]
 kind = \"message\"
 ";
