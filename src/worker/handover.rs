@@ -24,14 +24,10 @@ impl Connections {
             return;
         };
         let Handed { mut socket, read, head, keeper } = handed;
-        // Where the newest replaces what waits, the backlog of a slow reader is kept here, where it can
-        // be replaced, and out of the kernel. Else the kernel may have as much as it likes.
-        let unsent = match connection.source.delivery() {
-            DeliveryPolicy::Latest => UNSENT_IN_KERNEL,
-            DeliveryPolicy::Every => u32::MAX,
-        };
-        if connection.encoding.transport() != Transport::Poll {
-            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(unsent);
+        if connection.source.delivery() == DeliveryPolicy::Latest {
+            // Keeps the backlog of a slow reader here, where it can be replaced, and out of the kernel.
+            let socket = socket2::SockRef::from(socket.tcp());
+            let _ = socket.set_tcp_notsent_lowat(UNSENT_IN_KERNEL);
         }
         connection.keeper = Some(keeper);
         if socket.register(&self.registry, Token(key)).is_err() {
