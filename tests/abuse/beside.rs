@@ -19,8 +19,8 @@ use crate::{frames, http};
 pub(crate) const SUBSCRIBERS: usize = 50;
 pub(crate) const POSTERS: usize = 4;
 /// What is posted beside what the ledger knows it by.
-const PADDING: usize = 4000;
-/// Between two posts of a poster: together they post 240 KB a second.
+const PADDING: usize = 8000;
+/// Between two posts of a poster: together they post half a megabyte a second.
 const PACE: Duration = Duration::from_millis(66);
 /// Posts that go before, as fast as they are answered, and fill the history.
 const BEFORE: usize = 320;

@@ -105,7 +105,7 @@ async fn half_a_message_may_wait_for_as_long_as_pings_are_answered() {
     let mut beside = TestClient::connect(&node, Transport::Stream, "quiet", &query).await;
     socket.write(&masked(TEXT, b"{\"value\":\"long ")).await;
     // Each of these is as long as an interval.
-    for _ in 0..4 {
+    for _ in 0..3 {
         let ping = socket.next().await.unwrap();
         assert_eq!(ping.opcode, PING);
         socket.write(&frame(PONG, &ping.payload)).await;
@@ -116,7 +116,7 @@ async fn half_a_message_may_wait_for_as_long_as_pings_are_answered() {
 
 #[tokio::test]
 async fn who_drips_an_upgrade_or_goes_idle_behind_an_answer_is_ended() {
-    let node = TestNode::with_config(SHORT).await;
+    let node = TestNode::with_config("[limits]\nheader_seconds = 1\nkeep_alive_seconds = 1").await;
     let alice = node.login().await;
     let target = format!("/ws?{}", alice.query("users=none"));
     let upgrade = super::common::ws::upgrade(&target).bytes(node.address(), true);
