@@ -26,8 +26,8 @@ use crate::gate::{Detachable, Failure, Gate, TooManyHere, refuse};
 /// spin, since the connection stays where it is.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
-/// How much the kernel takes for a peer beyond what its window allows. Left alone it takes megabytes,
-/// which no limit of ours counts: a thousand who do not read would use up its memory for all.
+/// How much of an answer the kernel takes beyond what the peer's window allows. Left alone it takes
+/// megabytes, which no limit of ours counts: a thousand who do not read would use up its memory.
 const UNSENT_IN_KERNEL: u32 = 128 * 1024;
 
 /// How many connections that their address has no place for are told so at once; more are closed

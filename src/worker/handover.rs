@@ -11,8 +11,13 @@ use super::{Ending, Handed, Joined, Parked, Sink};
 use crate::channel::DeliveryPolicy;
 use crate::transport::{ConnectionId, Transport, poll};
 
-/// How much of a backlog the kernel takes where the newest replaces what waits.
-const UNSENT_IN_KERNEL: u32 = 16 * 1024;
+/// How much of a backlog the kernel takes, where the newest replaces what waits: little, since only
+/// what waits here can be replaced.
+const UNSENT_OF_LATEST: u32 = 16 * 1024;
+/// The same where everything is delivered: room for a reader that stalls for a moment, but not the
+/// megabytes that the kernel would take by itself. A thousand who never read would use up all that it
+/// has for TCP.
+const UNSENT_OF_EVERY: u32 = 512 * 1024;
 
 impl Connections {
     /// Gives an attached connection its socket, and sends what has waited for it.
@@ -24,10 +29,12 @@ impl Connections {
             return;
         };
         let Handed { mut socket, read, head, keeper } = handed;
-        if connection.source.delivery() == DeliveryPolicy::Latest {
-            // Keeps the backlog of a slow reader here, where it can be replaced, and out of the kernel.
-            let socket = socket2::SockRef::from(socket.tcp());
-            let _ = socket.set_tcp_notsent_lowat(UNSENT_IN_KERNEL);
+        if connection.encoding.transport() != Transport::Poll {
+            let unsent = match connection.source.delivery() {
+                DeliveryPolicy::Latest => UNSENT_OF_LATEST,
+                DeliveryPolicy::Every => UNSENT_OF_EVERY,
+            };
+            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(unsent);
         }
         connection.keeper = Some(keeper);
         if socket.register(&self.registry, Token(key)).is_err() {
