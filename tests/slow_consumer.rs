@@ -17,7 +17,7 @@ use common::value_of;
 use common::ws::{CLOSE, PING, RawSocket, TEXT};
 use serde_json::{Value, json};
 
-const SMALL: &str = "[limits]\noutbox_bytes = 262144\nwrite_seconds = 1";
+const SMALL: &str = "[limits]\nwrite_seconds = 1";
 
 /// More than the buffers of both kernels will take for a reader that stalls, and an outbox.
 const POSTS: u32 = 700;

@@ -131,7 +131,7 @@ impl Opening {
             Self::Frame => {
                 let mut bytes = upgrade(&with_token(QUIET));
                 // A masked text of 30 000 bytes, and the mask: RFC 6455 section 5.2.
-                bytes.extend([0x81, 0x80 | 0x7E, 0x75, 0x30, 1, 2, 3, 4]);
+                bytes.extend([0x81, 0x80 | 0x7e, 0x75, 0x30, 1, 2, 3, 4]);
                 bytes
             }
             Self::Get(target, times) => get(target, token).repeat(times),
