@@ -14,6 +14,10 @@ pub fn be_frugal() {
 /// far more memory than the connection that it leaves behind.
 const CROWD: usize = 1000;
 
+/// How many looks long it is given back: maps shrink a while after a crowd has left, and a thread may
+/// be busy the first time.
+const AGAIN: u32 = 8;
+
 /// How many may come or go between two looks while things are calm.
 const CALM: usize = 100;
 
@@ -24,13 +28,19 @@ pub(super) struct Memory {
     least: usize,
     most: usize,
     seen: usize,
+    /// How many more times memory is to be given back.
+    again: u32,
 }
 
 impl Memory {
     /// Has memory given back if a crowd has come or gone since the last time, once that has settled.
     /// Whether it has: then every thread is to be woken.
     pub(super) fn look(&mut self, now: usize) -> bool {
-        let is_due = self.is_due(now);
+        if self.is_due(now) {
+            self.again = AGAIN;
+        }
+        let is_due = self.again > 0;
+        self.again = self.again.saturating_sub(1);
         if is_due {
             ASKED.fetch_add(1, Ordering::Relaxed);
         }
