@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::StartError;
-use super::listen::{self, Front};
+use super::front::Front;
+use super::listen::{self};
 use super::panics::vital;
 use crate::gate::{Gate, admin_router};
 

@@ -2,9 +2,12 @@
 
 use std::time::SystemTime;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, DATE};
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+
+use crate::gate::Failure;
 
 /// The head of `response` and what follows it.
 ///
@@ -30,6 +33,20 @@ pub(super) fn render(response: &Response, is_known_later: bool, opening: &[u8]) 
     Bytes::from(out)
 }
 
+/// The last answer on a connection that hyper does not have, or has no more.
+pub(super) fn whole(failure: Failure) -> Bytes {
+    let body = crate::gate::problem_document(failure.problem, &failure.detail);
+    let response = closing(failure.into_response());
+    let length = format!("content-length: {}\r\n\r\n{body}", body.len());
+    Bytes::from([&render(&response, true, b""), length.as_bytes()].concat())
+}
+
+/// `response`, behind which the connection ends.
+pub(super) fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
@@ -40,7 +57,6 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 mod tests {
     use super::*;
     use axum::body::Body;
-    use http::HeaderValue;
 
     #[test]
     fn a_head_has_all_headers_and_a_date() {

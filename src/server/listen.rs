@@ -1,26 +1,19 @@
-//! Accepting connections, and answering their requests.
+//! Accepting connections.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Request, Version};
-use hyper::body::Incoming;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 
+use super::front::Front;
 use super::io::Stream;
-use super::serve::{Serving, closing};
-use super::trace::cut;
-use super::{address, cors, limits};
-use crate::gate::{Detachable, Failure, Gate, TooManyHere, refuse};
+use super::serve::Serving;
+use crate::gate::TooManyHere;
 
 /// How long to wait when there are no descriptors or no memory left: accepting again at once would
 /// spin, since the connection stays where it is.
@@ -29,77 +22,6 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// How much of an answer the kernel takes beyond what the peer's window allows. Left alone it takes
 /// megabytes, which no limit of ours counts: a thousand who do not read would use up its memory.
 const UNSENT_IN_KERNEL: u32 = 128 * 1024;
-
-/// How many connections that their address has no place for are told so at once; more are closed
-/// without a word.
-const REFUSALS: usize = 256;
-
-/// What all connections share.
-#[derive(Debug)]
-pub(super) struct Front {
-    pub(super) gate: Arc<Gate>,
-    /// Where connections are served that workers give back.
-    pub(super) runtime: tokio::runtime::Handle,
-    pub(super) refusals: Arc<Semaphore>,
-    router: Router,
-    cors: cors::Cors,
-}
-
-impl Front {
-    /// # Panics
-    /// Outside a runtime of tokio.
-    pub(super) fn new(gate: Arc<Gate>, router: Router) -> Self {
-        let cors = cors::Cors::new(&gate.config.cors.origins);
-        let refusals = Arc::new(Semaphore::new(REFUSALS));
-        Self { gate, runtime: tokio::runtime::Handle::current(), refusals, router, cors }
-    }
-
-    /// What the connections of the admin listener share: pages of other sites are not let in.
-    pub(super) fn admin(gate: Arc<Gate>, router: Router) -> Self {
-        Self { cors: cors::Cors::new(&[]), ..Self::new(gate, router) }
-    }
-
-    /// The answer to a request that is not looked into.
-    pub(super) fn refuse(&self, headers: &HeaderMap, failure: &Failure) -> Response {
-        let mut response = refuse(headers, failure);
-        self.cors.allow(headers.get(http::header::ORIGIN), response.headers_mut());
-        response
-    }
-
-    /// Answers one request.
-    pub(super) async fn answer(
-        &self,
-        (peer, tls): (SocketAddr, bool),
-        detachable: Detachable,
-        request: Request<Incoming>,
-    ) -> Response {
-        let (mut parts, body) = request.into_parts();
-        let log = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
-        let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
-            let response = failure.into_response();
-            // A head that is wrong may hide where the next one begins.
-            if parts.version < Version::HTTP_2 { closing(response) } else { response }
-        } else if let Some(response) = self.cors.preflight(&parts) {
-            response
-        } else {
-            let proxies = &self.gate.config.trusted_proxies;
-            let remote = address::remote(peer.ip(), &parts.headers, proxies, tls);
-            parts.extensions.insert(remote);
-            parts.extensions.insert(detachable);
-            let origin = parts.headers.get(http::header::ORIGIN).cloned();
-            let request = Request::from_parts(parts, Body::new(body));
-            let mut router = self.router.clone();
-            let Ok(mut response) = Service::call(&mut router, request).await;
-            self.cors.allow(origin.as_ref(), response.headers_mut());
-            response
-        };
-        if let Some((method, path)) = log {
-            tracing::debug!(%method, ?path, status = response.status().as_u16());
-        }
-        response
-    }
-}
 
 /// How many connections may wait to be accepted, if the system allows as many: a crowd that comes
 /// back at once. Who finds no place there tries again after a second, and later and later.

@@ -9,6 +9,7 @@ mod admin;
 mod banner;
 mod chatter;
 mod cors;
+mod front;
 mod head;
 mod http2;
 mod io;
@@ -132,7 +133,7 @@ impl Server {
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
         let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
-        let front = Arc::new(listen::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
+        let front = Arc::new(front::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting = listen::accept(front, listener, acceptor, is_draining);
         let accepting = tokio::spawn(panics::vital("accepting", accepting));
         let admin = admin.map(|bound| bound.serve(&gate));

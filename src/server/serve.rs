@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -22,10 +22,10 @@ use tokio::time::{Instant, Sleep, timeout};
 
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
-use super::head;
+use super::front::Front;
+use super::head::{self, closing, whole};
 use super::http2;
 use super::io::{Guarded, Stream, Version};
-use super::listen::Front;
 use super::panics;
 use super::streams::{Pieces, Progress, Unread, Waiting};
 use crate::code::{Limit, Problem};
@@ -264,20 +264,6 @@ enum Ended {
 fn too_late() -> Failure {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
     Failure::of_limit(Limit::HeaderSeconds, detail)
-}
-
-/// The last answer on a connection that hyper does not have, or has no more.
-fn whole(failure: Failure) -> Bytes {
-    let body = crate::gate::problem_document(failure.problem, &failure.detail);
-    let response = closing(failure.into_response());
-    let length = format!("content-length: {}\r\n\r\n{body}", body.len());
-    Bytes::from([&head::render(&response, true, b""), length.as_bytes()].concat())
-}
-
-/// `response`, behind which the connection ends.
-pub(super) fn closing(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// A timer that is moved only when it must ring earlier, or has rung too early.
