@@ -17,7 +17,7 @@ const UNSENT_OF_LATEST: u32 = 16 * 1024;
 /// The same where everything is delivered: room for a reader that stalls for a moment, but not the
 /// megabytes that the kernel would take by itself. A thousand who never read would use up all that it
 /// has for TCP.
-const UNSENT_OF_EVERY: u32 = 512 * 1024;
+const UNSENT_OF_EVERY: u32 = 128 * 1024;
 
 impl Connections {
     /// Gives an attached connection its socket, and sends what has waited for it.

@@ -10,8 +10,9 @@ use crate::process::Server;
 const CONFIG: &str = "[limits]\nexempt = [\"127.0.0.0/8\", \"::1/128\"]\n";
 
 /// Variables of the environment that would change what is measured.
-const FOREIGN: [&str; 6] =
-    ["PORT", "REDIS_URL", "DATABASE_URL", "PUSHGATE_DATA_DIR", "PUSHGATE_SECRET", "RUST_LOG"];
+const FOREIGN: [&str; 4] = ["PORT", "REDIS_URL", "DATABASE_URL", "RUST_LOG"];
+/// The same, of those that the gateway looks for by their beginning.
+const FOREIGN_PREFIX: &[u8] = b"PUSHGATE_";
 
 /// Starts the gateway, in a data directory of its own.
 ///
@@ -29,8 +30,11 @@ pub(crate) fn start_with(more: &str) -> io::Result<Server> {
     let mut command = machine::server_command(binary()?.as_os_str());
     command.args(["serve", "--port", "0", "--data-dir"]).arg(&directory);
     command.arg("--config").arg(&config);
-    for name in FOREIGN {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(FOREIGN_PREFIX) || FOREIGN.iter().any(|foreign| name == *foreign) {
+            command.env_remove(name);
+        }
     }
     Server::start("gateway", command, Some(directory))
 }
