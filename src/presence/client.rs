@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) inbox: Option<Box<Inbox>>,
     /// When the timer will look at it.
     pub(super) planned: Option<Instant>,
+    /// How many entries the timer has for it; when it ends, they are stale.
+    pub(super) entries: usize,
 }
 
 /// A connection that is open.
@@ -67,6 +69,7 @@ impl Client {
             memberships: Vec::new(),
             inbox: None,
             planned: None,
+            entries: 0,
         };
         Self { id: visitor.client.clone(), gone: AtomicBool::new(false), state: Mutex::new(state) }
     }

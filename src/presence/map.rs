@@ -48,7 +48,7 @@ struct Timer {
     wheel: Wheel<Due>,
     /// When whoever runs the timer will look again.
     wakes_at: Option<Instant>,
-    /// How many entries may speak of clients that have ended.
+    /// How many entries speak of clients that have ended, roughly: some may be on their way out.
     stale: usize,
 }
 
@@ -351,7 +351,7 @@ impl Presence {
             self.leave(client, state, &channel, now);
         }
         self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
-        self.forget_stale();
+        self.forget_stale(state.entries);
         if self.clients.is_empty() {
             // The memory of a crowd goes with it.
             self.clients.shrink_to_fit();
@@ -363,6 +363,7 @@ impl Presence {
         let Some(end) = state.next_end() else { return };
         if state.planned.is_none_or(|planned| end < planned || planned <= now) {
             state.planned = Some(end);
+            state.entries += 1;
             self.add(end, Due::Client(Arc::clone(client)));
         }
     }
@@ -374,10 +375,10 @@ impl Presence {
     }
 
     /// The timer would hold clients that have ended until their time would have come: once they are
-    /// the greater part of it, they are let go.
-    fn forget_stale(&self) {
+    /// the greater part of it, they are let go. `entries` of one more have become stale.
+    fn forget_stale(&self, entries: usize) {
         let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        timer.stale += 1;
+        timer.stale += entries;
         if timer.stale > 64 && timer.stale > timer.wheel.len() / 2 {
             timer.stale = 0;
             timer.wheel.retain(|due| match due {
@@ -385,6 +386,12 @@ impl Presence {
                 Due::Flush(_) => true,
             });
         }
+    }
+
+    /// How many entries the timer has.
+    #[cfg(test)]
+    pub(super) fn planned(&self) -> usize {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner).wheel.len()
     }
 
     fn add(&self, at: Instant, due: Due) {
@@ -422,7 +429,11 @@ impl Presence {
         match due {
             Due::Client(client) => {
                 let mut state = client.lock();
-                if !state.ended {
+                state.entries -= 1;
+                if state.ended {
+                    let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+                    timer.stale = timer.stale.saturating_sub(1);
+                } else {
                     if let Some(stopped) = stopped {
                         state.spare(stopped, now);
                     }

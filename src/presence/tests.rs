@@ -1,4 +1,4 @@
-//! Bugs while locks are held.
+//! Bugs while locks are held, and what the timer holds on to.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Presence, Rules, Seat, Tell, Visitor};
+use super::{Leave, Presence, Rules, Seat, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::ClientId;
@@ -101,4 +101,31 @@ async fn a_bug_under_locks_leaves_them_to_everyone_else() {
     presence.login(&visitor("eve"), Instant::now()).unwrap();
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert!(presence.find(&ClientId::parse("eve").unwrap()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timer_lets_go_of_a_crowd_that_has_left() {
+    let presence = presence(&Arc::default());
+    let timer = Arc::clone(&presence);
+    let timer = tokio::spawn(async move { timer.run_timer().await });
+    // Login, an answered poll and one that was left: three times, each sooner than the last.
+    for number in 0..500 {
+        let visitor = visitor(&format!("client-{number}"));
+        presence.login(&visitor, Instant::now()).unwrap();
+        for (poll, leave) in [(1, Leave::Poll(Duration::from_secs(20))), (2, Leave::Dropped)] {
+            let connection = ConnectionId::new(0, poll);
+            let seat = Seat {
+                connection,
+                channel: ChannelName::root(),
+                users: UsersMode::None,
+                is_poll: true,
+            };
+            presence.attach(&visitor, seat, Instant::now(), |_| ()).unwrap();
+            presence.detach(&visitor.client, connection, leave, Instant::now());
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(presence.is_empty());
+    assert!(presence.planned() <= 64, "{}", presence.planned());
+    assert!(!timer.is_finished());
 }
