@@ -1,0 +1,73 @@
+// What goes wrong, as the page is told.
+
+/**
+ * A failure that the gateway named, or that the way to it caused.
+ *
+ * `code` is that of the problem document (`token-expired`, `rate-limited`, …), or `unreachable` where
+ * no answer came, or `closed` where the gateway ended a stream; `closeCode` is then the WebSocket code.
+ */
+export class PushgateError extends Error {
+  constructor(code, detail, { status = 0, closeCode = 0, retryAfter = null } = {}) {
+    super(detail ? `${code}: ${detail}` : code);
+    this.name = "PushgateError";
+    this.code = code;
+    this.detail = detail ?? "";
+    /** The HTTP status, 0 where there was none. */
+    this.status = status;
+    /** The close code of the stream, 0 where there was none. */
+    this.closeCode = closeCode;
+    /** Seconds that the gateway asks to wait; null where it does not say. */
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether the same may succeed later. */
+  get isTemporary() {
+    if (this.closeCode !== 0) return !FINAL_CLOSES.has(this.closeCode);
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+
+  /** Whether a new token may help. */
+  get isAboutToken() {
+    return this.status === 401 || this.closeCode === 4001;
+  }
+}
+
+/** Logged out or replaced, kicked, and what this client would do wrong again. */
+const FINAL_CLOSES = new Set([4002, 4003]);
+
+/** The failure in an answer that is none of success. */
+export async function failureOf(response) {
+  const retryAfter = seconds(response.headers.get("retry-after"));
+  let problem = {};
+  try {
+    problem = JSON.parse(await response.text());
+  } catch {
+    // A proxy's own page, or nothing: the status says enough.
+  }
+  const code = typeof problem?.code === "string" ? problem.code : `http-${response.status}`;
+  const detail = problem?.detail ?? response.statusText;
+  return new PushgateError(code, detail, { status: response.status, retryAfter });
+}
+
+/** No answer, or none any more; `cause` is the exception behind it. */
+export function unreachable(cause, retryAfter = null) {
+  const detail = cause?.message ?? "the connection was lost";
+  const error = new PushgateError("unreachable", detail, { retryAfter });
+  error.cause = cause;
+  return error;
+}
+
+/** A stream that the gateway ended with a close code. */
+export function closedWith(closeCode, retryAfter = null) {
+  return new PushgateError("closed", `the gateway ended the stream with ${closeCode}`, {
+    closeCode,
+    retryAfter,
+  });
+}
+
+/** `Retry-After` in seconds; RFC 9110 section 10.2.3 allows a date, too. */
+function seconds(text) {
+  if (!text) return null;
+  const number = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
+  return Number.isFinite(number) ? Math.max(0, number) : null;
+}

@@ -1,0 +1,144 @@
+// `goog.appengine.Channel`, for pages that were written for Google App Engine.
+
+import { Pushgate } from "./client.js";
+import { Users } from "./presence.js";
+import { Stream } from "./stream.js";
+
+const ReadyState = Object.freeze({ CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 });
+const CALLBACKS = ["onopen", "onmessage", "onerror", "onclose"];
+
+/** Where this script came from is where the gateway is. */
+function baseOf() {
+  const { document, location } = globalThis;
+  const ours = /^(.*\/)(?:_ah\/channel\/jsapi|talkgadget\/channel\.js)\/?(?:[?#].*)?$/;
+  const scripts = [document?.currentScript, ...(document?.querySelectorAll?.("script[src]") ?? [])];
+  for (const script of scripts) {
+    const match = ours.exec(script?.src ?? "");
+    if (match) return match[1];
+  }
+  return location?.href;
+}
+
+/** What an old page knows of errors: a number, and a text with plus signs. */
+function toldAs(error) {
+  if (error.code === "token-expired" || error.closeCode === 4001) return { code: 401, description: "Token+timed+out." };
+  if (error.status === 401) return { code: 401, description: "Invalid+token." };
+  return { code: error.status || error.closeCode, description: error.detail };
+}
+
+/** Old pages `eval` what they get. */
+function escaped(text) {
+  return text.replace(/\u2028/g, "\\u2028").replace(/\u2029/g, "\\u2029");
+}
+
+/** The socket of a channel; see wire.md section 6. */
+class Socket {
+  readyState = ReadyState.CONNECTING;
+  #stream;
+  #users = new Users();
+  #handlers;
+  #given = {};
+
+  constructor(base, token, handlers) {
+    this.#handlers = handlers ?? {};
+    for (const name of CALLBACKS) this[name] = this.#given[name] = this.#handlers[name];
+    // Nothing is told before `open` has returned.
+    queueMicrotask(() => this.#begin(base, token));
+  }
+
+  /** Closes for good; `onclose` follows. */
+  close() {
+    if (this.readyState >= ReadyState.CLOSING) return;
+    this.readyState = ReadyState.CLOSING;
+    queueMicrotask(() => {
+      this.#stream?.close();
+      this.#closed();
+    });
+  }
+
+  #begin(base, token) {
+    if (this.readyState !== ReadyState.CONNECTING) return;
+    if (typeof token !== "string" || token === "") return this.#failed({ code: 401, description: "Invalid+token." });
+    const gate = new Pushgate(base, { token });
+    this.#stream = new Stream(gate, "", { users: "diff" }, {
+      open: () => this.#opened(),
+      message: (object, text) => this.#heard(object, text),
+      // A short drop is none of the page's business.
+      trouble: () => {},
+      end: (error) => this.#ended(error),
+    });
+    this.#stream.open();
+  }
+
+  #opened() {
+    if (this.readyState !== ReadyState.CONNECTING) return;
+    this.readyState = ReadyState.OPEN;
+    this.#call("onopen");
+  }
+
+  #heard(object, text) {
+    if (this.readyState !== ReadyState.OPEN) return;
+    if (object !== null && typeof object === "object") {
+      const isOfUsers = object.users || object.joined || object.left;
+      if (isOfUsers || typeof object.count === "number") {
+        const change = this.#users.take(object);
+        if (change) this.#call("onmessage", { data: escaped(JSON.stringify(this.#users.whole())) });
+        return;
+      }
+      if (object.gap) return this.#call("ongap", object.gap);
+    }
+    // A backend's text is told as it was sent, anything else as the JSON that it is.
+    this.#call("onmessage", { data: typeof object === "string" ? object : escaped(text) });
+  }
+
+  #ended(error) {
+    if (this.readyState >= ReadyState.CLOSING) return;
+    // Logged out, or sent away by the backend: an end, and no error.
+    if (error.closeCode === 4002 || error.closeCode === 4003) this.#closed();
+    else this.#failed(toldAs(error));
+  }
+
+  #failed(error) {
+    this.readyState = ReadyState.CLOSING;
+    this.#call("onerror", error);
+    this.#closed();
+  }
+
+  #closed() {
+    if (this.readyState === ReadyState.CLOSED) return;
+    this.readyState = ReadyState.CLOSED;
+    this.#call("onclose");
+  }
+
+  /** Callbacks are looked up when they fire, where they were given and where they were assigned. */
+  #call(name, ...args) {
+    const isAsGiven = this[name] === this.#given[name];
+    const callback = isAsGiven ? this.#handlers[name] : this[name];
+    if (typeof callback !== "function") return;
+    try {
+      callback.apply(this, args);
+    } catch (error) {
+      // The page's own: reported as any of its errors, and what comes next is told all the same.
+      setTimeout(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+Socket.ReadyState = ReadyState;
+
+/** Adds `goog.appengine` to what the page has; a second script changes nothing. */
+function install(scope, base) {
+  const goog = (scope.goog ??= {});
+  const appengine = (goog.appengine ??= {});
+  if (appengine.Channel?.isPushgate) return;
+  const Channel = function (token) {
+    this.open = (handlers) => new Socket(base, token, handlers);
+  };
+  Channel.isPushgate = true;
+  appengine.Channel = Channel;
+  appengine.Socket = Socket;
+}
+
+install(globalThis, baseOf());

@@ -1,0 +1,69 @@
+// Long poll: a request that is answered once there is something to tell.
+
+import { failureOf, unreachable } from "./errors.js";
+
+/** Seconds that a poll waits for something to tell. */
+const WAIT = 25;
+/** Seconds beyond that in which the answer must be here. */
+const GRACE = 15;
+/** Seconds until the next poll where one was answered at once and with nothing: another one of the same
+ * client, in another tab, ends it, and the two would chase each other. */
+const PAUSE = 2;
+
+/**
+ * Opens a stream of polls; the contract is that of `openWebSocket`, and `hear.since(since)` tells what to
+ * resume with. Each message is handed on as the text that a WebSocket would have brought.
+ */
+export function openPolls({ address, token, query, patience, fetch }, hear) {
+  const abort = new AbortController();
+  let isOver = false;
+  let timer;
+  const end = (error) => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    abort.abort();
+    hear.end(error);
+  };
+  const ask = async (since, wait) => {
+    const url = new URL(address.href);
+    for (const [name, value] of query) url.searchParams.set(name, value);
+    if (since !== null) {
+      url.searchParams.delete("history");
+      url.searchParams.set("since", since);
+    }
+    url.searchParams.set("wait", String(wait));
+    if (token) url.searchParams.set("token", token);
+    const most = wait === 0 ? patience : wait + GRACE;
+    timer = setTimeout(() => end(unreachable(new Error("a poll was not answered"))), most * 1000);
+    const response = await fetch(url.href, { signal: abort.signal, cache: "no-store", credentials: "omit" });
+    if (!response.ok) throw await failureOf(response);
+    const answer = await response.json();
+    clearTimeout(timer);
+    return answer;
+  };
+  const run = async () => {
+    let since = null;
+    for (let isFirst = true; !isOver; isFirst = false) {
+      // The first is answered at once, and shows that polls get through.
+      const asked = Date.now();
+      const answer = await ask(since, isFirst ? 0 : WAIT);
+      if (isOver) return;
+      if (isFirst) hear.open();
+      for (const message of answer.messages) {
+        hear.text(JSON.stringify(message));
+        if (isOver) return;
+      }
+      since = answer.since;
+      hear.since(since);
+      const isEarly = !isFirst && answer.messages.length === 0 && Date.now() - asked < 1000;
+      if (isEarly) await new Promise((done) => (timer = setTimeout(done, PAUSE * (500 + Math.random() * 1000))));
+    }
+  };
+  run().catch((error) => end(error?.name === "PushgateError" ? error : unreachable(error)));
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    abort.abort();
+  };
+}
