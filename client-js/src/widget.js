@@ -1,0 +1,226 @@
+// `<push-gate channel="chat/lobby" name="Ada">`: who is there, what they say, and a line to answer.
+
+import { Pushgate } from "./pushgate.js";
+import { element, shown } from "./shown.js";
+import { styleSheet } from "./widget-style.js";
+import { wordsFor } from "./widget-words.js";
+
+/** Messages that stay on screen, and that wait for the next picture. */
+const KEPT = 200;
+/** People that are named; of more their number is told. */
+const NAMED = 30;
+
+/**
+ * Attributes: `channel` (the root channel without it), `name` (as others see it), `gate` (the gateway; by
+ * default where this script came from), `token` (from a backend, in the place of a login), `history` (how
+ * many earlier messages; 50), `theme` (`light` or `dark`), `lang`. Events of its own bubble out of it:
+ * `push-gate-message` and `push-gate-error`, each with a `detail`.
+ */
+export class PushGateElement extends HTMLElement {
+  static observedAttributes = ["channel", "name", "gate", "token"];
+
+  #words;
+  #parts = null;
+  #gate = null;
+  #channel = null;
+  #names = new Map();
+  #fresh = [];
+  #frame = 0;
+  #isPlanned = false;
+
+  connectedCallback() {
+    if (this.#parts === null) this.#build();
+    this.#plan();
+  }
+
+  disconnectedCallback() {
+    this.#plan();
+  }
+
+  attributeChangedCallback(_name, before, after) {
+    if (before !== after && this.isConnected) this.#plan();
+  }
+
+  /** What the widget receives, for whoever wants more of it. */
+  get channelObject() {
+    return this.#channel;
+  }
+
+  /** A frame that moves the element, or changes several attributes, opens one connection. */
+  #plan() {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    queueMicrotask(() => {
+      this.#isPlanned = false;
+      this.#close();
+      if (this.isConnected && this.#parts !== null) this.#open();
+    });
+  }
+
+  #build() {
+    const languages = [this.closest("[lang]")?.lang, ...(navigator.languages ?? [navigator.language])];
+    this.#words = wordsFor(languages);
+    const words = this.#words;
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    root.adoptedStyleSheets = [styleSheet()];
+    const parts = {
+      status: element("p", { class: "status", part: "status", role: "status" }),
+      people: element("ul", { class: "people", part: "people", "aria-label": words.peopleLabel }),
+      messages: element("div", {
+        class: "messages",
+        part: "messages",
+        role: "log",
+        tabindex: "0",
+        "aria-label": words.messages,
+      }),
+      warning: element("p", { class: "warning", part: "warning", role: "alert" }),
+      input: element("input", { id: "text", part: "input", autocomplete: "off", enterkeyhint: "send", placeholder: words.write }),
+    };
+    const label = element("label", { for: "text", class: "hidden" }, words.write);
+    const send = element("button", { part: "send" }, words.send);
+    const form = element("form", { part: "form" }, label, parts.input, send);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    root.append(element("header", { part: "header" }, parts.status, parts.people), parts.messages, parts.warning, form);
+    for (const child of root.children) child.setAttribute("lang", words.language);
+    this.#parts = parts;
+  }
+
+  #open() {
+    this.#parts.messages.replaceChildren();
+    this.#parts.warning.textContent = "";
+    this.#names.clear();
+    this.#say("connecting");
+    const token = this.getAttribute("token") ?? undefined;
+    const gate = new Pushgate(this.getAttribute("gate") ?? undefined, { token });
+    this.#gate = gate;
+    if (token === undefined) {
+      const name = this.getAttribute("name")?.trim().slice(0, 64) || undefined;
+      gate.login({ name }).catch((error) => this.#gate === gate && this.#fail(error));
+    }
+    const history = Number(this.getAttribute("history") ?? 50);
+    const channel = gate.channel(this.getAttribute("channel") ?? "", history > 0 ? { history } : {});
+    this.#channel = channel;
+    channel.addEventListener("open", () => this.#say("open"));
+    channel.addEventListener("users", ({ users, count }) => this.#showPeople(users, count));
+    channel.addEventListener("message", ({ message }) => this.#take(message));
+    channel.addEventListener("gap", () => this.#take(null));
+    channel.addEventListener("error", ({ error, retryIn }) => {
+      if (retryIn !== null) this.#say("waiting");
+      this.#emit("push-gate-error", error);
+    });
+    channel.addEventListener("close", () => this.#say("closed"));
+  }
+
+  #close() {
+    const gate = this.#gate;
+    this.#gate = null;
+    this.#channel = null;
+    this.#fresh = [];
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    if (gate === null) return;
+    if (this.hasAttribute("token")) gate.close();
+    else gate.logout().catch(() => {});
+  }
+
+  #say(state) {
+    const { status } = this.#parts;
+    if (status.dataset.state === state) return;
+    status.dataset.state = state;
+    this.#showStatus();
+  }
+
+  #showStatus() {
+    const { status } = this.#parts;
+    const { state } = status.dataset;
+    const count = this.#channel?.count ?? 0;
+    const text = state === "open" && count > 0 ? this.#words.people(count) : this.#words[state];
+    if (status.textContent !== text) status.textContent = text;
+  }
+
+  #showPeople(users, count) {
+    for (const { client_id: id, name } of users) this.#remember(id, name);
+    const self = this.#gate?.clientId;
+    const people = users.slice(0, NAMED).map(({ client_id: id, name }) => {
+      const isSelf = id === self;
+      const text = (name ? shown(name) : this.#words.unnamed) + (isSelf ? ` (${this.#words.you})` : "");
+      return element("li", { class: "person", part: "person", "data-self": isSelf, dir: "auto" }, text);
+    });
+    if (count > people.length) {
+      people.push(element("li", { class: "person", part: "person" }, `+${count - people.length}`));
+    }
+    this.#parts.people.replaceChildren(...people);
+    this.#showStatus();
+  }
+
+  /** Names of those who left are still needed for what they wrote; not for ever. */
+  #remember(id, name) {
+    this.#names.delete(id);
+    this.#names.set(id, name);
+    if (this.#names.size > 10 * KEPT) this.#names.delete(this.#names.keys().next().value);
+  }
+
+  #take(message) {
+    this.#fresh.push(message);
+    // In a hidden page no picture is drawn: only what would be kept is.
+    if (this.#fresh.length > KEPT) this.#fresh.splice(0, this.#fresh.length - KEPT);
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#showMessages());
+    if (message !== null) this.#emit("push-gate-message", message);
+  }
+
+  #showMessages() {
+    this.#frame = 0;
+    const { messages } = this.#parts;
+    const isAtEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 60;
+    messages.append(...this.#fresh.map((message) => this.#line(message)));
+    this.#fresh = [];
+    while (messages.childElementCount > KEPT) messages.firstElementChild.remove();
+    if (isAtEnd) messages.scrollTop = messages.scrollHeight;
+  }
+
+  #line(message) {
+    if (message === null) return element("p", { class: "note", part: "note" }, this.#words.gap);
+    const isSelf = message.client_id !== undefined && message.client_id === this.#gate?.clientId;
+    const name = this.#names.get(message.client_id) || this.#words.unnamed;
+    const line = element("div", { class: "line" }, element("bdi", { class: "name", part: "name" }, shown(name)));
+    const time = message.datetime ? new Date(message.datetime) : null;
+    if (time !== null && !Number.isNaN(time.getTime())) {
+      const text = time.toLocaleTimeString(this.#words.language, { hour: "2-digit", minute: "2-digit" });
+      line.append(element("time", { part: "time", datetime: message.datetime }, text));
+    }
+    const text = typeof message.data === "string" ? message.data : JSON.stringify(message.data);
+    const said = element("p", { class: "text", part: "text", dir: "auto" }, shown(text));
+    return element("div", { class: "message", part: "message", "data-self": isSelf }, line, said);
+  }
+
+  async #send() {
+    const { input, warning } = this.#parts;
+    const text = input.value;
+    const channel = this.#channel;
+    if (text.trim() === "" || channel === null) return;
+    input.value = "";
+    try {
+      await channel.post(text);
+      warning.textContent = "";
+    } catch (error) {
+      // What was not sent is not lost, unless something else is being written already.
+      if (input.value === "") input.value = text;
+      this.#fail(error);
+    }
+  }
+
+  #fail(error) {
+    const words = { "rate-limited": this.#words.tooFast, "too-large": this.#words.tooLong };
+    this.#parts.warning.textContent = words[error.code] ?? this.#words.refused;
+    this.#emit("push-gate-error", error);
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+}
+
+if (!customElements.get("push-gate")) customElements.define("push-gate", PushGateElement);
