@@ -2,7 +2,8 @@
 
 import { Pushgate } from "/pushgate.js";
 import "./snippets.js";
-import { element, face, hueOf, shown } from "./people.js";
+import { face, hueOf } from "./people.js";
+import { element, shown } from "./shown.js";
 
 /** Messages that stay on screen, and faces that are drawn; of more their number is told. */
 const KEPT = 200;

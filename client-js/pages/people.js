@@ -1,20 +1,6 @@
 // A face for each client, always the same for the same id.
 
-/** An element with attributes and content; texts are texts. */
-export function element(name, attributes = {}, ...content) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...content);
-  return made;
-}
-
-/** Text of somebody else: control characters as their pictures, so that one sees that they are there. */
-export function shown(text) {
-  return String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (sign) => {
-    const code = sign.charCodeAt(0);
-    return String.fromCharCode(code === 0x7f ? 0x2421 : 0x2400 + code);
-  });
-}
+import { element, shown } from "./shown.js";
 
 /** A number out of an id, the same each time. */
 function numberOf(id) {

@@ -9,7 +9,7 @@ import { watchPage } from "./wake.js";
 /** How often a request is tried before it has failed. */
 const TRIES = 6;
 /** Seconds until a request must be answered. */
-const PATIENCE = 20;
+const ANSWER_WITHIN = 20;
 /** The part of its life after which a token is renewed. */
 const RENEWAL = 0.8;
 
@@ -248,7 +248,7 @@ export class Pushgate extends EventTarget {
   async #once(path, request, signal) {
     const abort = new AbortController();
     const stop = () => abort.abort();
-    const timer = setTimeout(stop, PATIENCE * 1000);
+    const timer = setTimeout(stop, ANSWER_WITHIN * 1000);
     signal?.addEventListener("abort", stop);
     try {
       const options = { cache: "no-store", credentials: "omit", ...request, signal: abort.signal };

@@ -17,6 +17,7 @@ mod logout;
 mod messages;
 mod metrics;
 mod origin;
+mod pages;
 mod peer;
 mod poll;
 mod post;

@@ -29,6 +29,10 @@ pub enum Route {
     History,
     /// What stands below `/api`.
     Api,
+    /// What stands below `/_ah`: the Channel API.
+    Ah,
+    /// What browsers load: scripts and pages.
+    Pages,
     /// `/healthz`.
     Healthz,
     /// `/readyz`.
@@ -50,6 +54,9 @@ impl Route {
             Some(0) => return Self::Other,
             Some(at) => path.get(..=at).unwrap_or_default(),
         };
+        if matches!(verb, "/pushgate.js" | "/widget.js" | "/widget" | "/talkgadget") {
+            return Self::Pages;
+        }
         Self::ALL.iter().find(|route| route.path() == verb).copied().unwrap_or(Self::Other)
     }
 
@@ -66,6 +73,8 @@ impl Route {
             Self::Users => "/users",
             Self::History => "/history",
             Self::Api => "/api",
+            Self::Ah => "/_ah",
+            Self::Pages => "/pages",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Problems => "/problems",
@@ -88,7 +97,9 @@ impl Label for Route {
         Self::History,
         Self::Logout,
         Self::Api,
+        Self::Ah,
         Self::Welcome,
+        Self::Pages,
         Self::Healthz,
         Self::Readyz,
         Self::Problems,
@@ -114,6 +125,10 @@ mod tests {
             ("/ws/team/news", Route::Ws),
             ("/post/login", Route::Post),
             ("/api/disconnect", Route::Api),
+            ("/_ah/channel/jsapi", Route::Ah),
+            ("/pushgate.js", Route::Pages),
+            ("/widget/", Route::Pages),
+            ("/pages/demo.js", Route::Pages),
             ("/nowhere", Route::Other),
             ("/loginn", Route::Other),
             ("//login", Route::Other),

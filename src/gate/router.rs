@@ -8,7 +8,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::api::disconnect::disconnect;
 use super::problem::Failure;
 use super::{
-    Gate, health, history, login, logout, metrics, poll, post as posts, stream, users, welcome, ws,
+    Gate, health, history, login, logout, metrics, pages, poll, post as posts, stream, users,
+    welcome, ws,
 };
 use crate::code::Problem;
 
@@ -37,6 +38,9 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = both(router, "/problems", READ, || get(health::problems));
     if gate.config.admin.bind.is_none() {
         router = both(router, "/metrics", READ, || get(metrics::metrics));
+    }
+    for (path, asset) in pages::ADDRESSES {
+        router = both(router, path, READ, || pages::methods(asset));
     }
     finish(router.route("/", only(READ, get(welcome::welcome))), gate)
 }

@@ -1,0 +1,162 @@
+//! What browsers load: the client, the Channel API drop-in, the widget, and the pages.
+//!
+//! Everything is in the binary. A script is one file, put together from the modules of
+//! `client-js/src` at the first request for it.
+
+mod bundle;
+
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use bundle::Source;
+
+/// Something that a browser loads.
+#[derive(Debug)]
+pub(super) struct Asset {
+    body: Bytes,
+    media: &'static str,
+    etag: HeaderValue,
+}
+
+/// What the client is made of, each behind those that it builds on.
+const CLIENT: [Source; 11] = [
+    include_str!("../../../client-js/src/errors.js"),
+    include_str!("../../../client-js/src/backoff.js"),
+    include_str!("../../../client-js/src/position.js"),
+    include_str!("../../../client-js/src/presence.js"),
+    include_str!("../../../client-js/src/transport-ws.js"),
+    include_str!("../../../client-js/src/transport-sse.js"),
+    include_str!("../../../client-js/src/transport-poll.js"),
+    include_str!("../../../client-js/src/routes.js"),
+    include_str!("../../../client-js/src/wake.js"),
+    include_str!("../../../client-js/src/stream.js"),
+    include_str!("../../../client-js/src/channel.js"),
+];
+const PUSHGATE: Source = include_str!("../../../client-js/src/client.js");
+const SHOWN: Source = include_str!("../../../client-js/src/shown.js");
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const PAGE: &str = "text/html; charset=utf-8";
+
+/// A page loads what is ours and speaks to us, and is in no frame. Source: CSP Level 3.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'";
+
+/// The version in an address such as `/pushgate.js?v=0.1.0`.
+const VERSIONED: &str = concat!("v=", env!("CARGO_PKG_VERSION"));
+
+type Lazy = LazyLock<Asset>;
+
+static CLIENT_SCRIPT: Lazy = LazyLock::new(|| {
+    let entry = include_str!("../../../client-js/src/pushgate.js");
+    Asset::new(SCRIPT, bundle::module(&[&CLIENT[..], &[PUSHGATE, entry]].concat(), None))
+});
+static CHANNEL_API: Lazy = LazyLock::new(|| {
+    let entry = include_str!("../../../client-js/src/jsapi.js");
+    Asset::new(SCRIPT, bundle::classic(&[&CLIENT[..], &[PUSHGATE, entry]].concat()))
+});
+static WIDGET_SCRIPT: Lazy = LazyLock::new(|| {
+    let words = include_str!("../../../client-js/src/widget-words.js");
+    let style = include_str!("../../../client-js/src/widget-style.js");
+    let entry = include_str!("../../../client-js/src/widget.js");
+    let script = bundle::module(&[SHOWN, words, style, entry], Some("\"./pushgate.js\""));
+    Asset::new(SCRIPT, script)
+});
+
+/// The page at `/`.
+pub(super) static DEMO: Lazy = LazyLock::new(|| {
+    Asset::new(PAGE, include_str!("../../../client-js/pages/index.html"))
+});
+static WIDGET_PAGE: Lazy = LazyLock::new(|| {
+    Asset::new(PAGE, include_str!("../../../client-js/pages/widget.html"))
+});
+static DEMO_SCRIPT: Lazy = LazyLock::new(|| {
+    Asset::new(SCRIPT, include_str!("../../../client-js/pages/demo.js"))
+});
+static PEOPLE: Lazy = LazyLock::new(|| {
+    Asset::new(SCRIPT, include_str!("../../../client-js/pages/people.js"))
+});
+static SNIPPETS: Lazy = LazyLock::new(|| {
+    Asset::new(SCRIPT, include_str!("../../../client-js/pages/snippets.js"))
+});
+static SHOWN_SCRIPT: Lazy = LazyLock::new(|| Asset::new(SCRIPT, SHOWN));
+static STYLE: Lazy = LazyLock::new(|| {
+    Asset::new("text/css; charset=utf-8", include_str!("../../../client-js/pages/pages.css"))
+});
+static ICON: Lazy = LazyLock::new(|| {
+    Asset::new("image/svg+xml", include_str!("../../../client-js/pages/icon.svg"))
+});
+
+/// Everything that has an address of its own, but for the page at `/`.
+pub(super) static ADDRESSES: [(&str, &Lazy); 11] = [
+    ("/pushgate.js", &CLIENT_SCRIPT),
+    ("/_ah/channel/jsapi", &CHANNEL_API),
+    ("/talkgadget/channel.js", &CHANNEL_API),
+    ("/widget.js", &WIDGET_SCRIPT),
+    ("/widget", &WIDGET_PAGE),
+    ("/pages/demo.js", &DEMO_SCRIPT),
+    ("/pages/people.js", &PEOPLE),
+    ("/pages/snippets.js", &SNIPPETS),
+    ("/pages/shown.js", &SHOWN_SCRIPT),
+    ("/pages/pages.css", &STYLE),
+    ("/pages/icon.svg", &ICON),
+];
+
+/// The methods of an asset's address.
+pub(super) fn methods<S: Clone + Send + Sync + 'static>(asset: &'static Lazy) -> MethodRouter<S> {
+    get(async move |request: Request| asset.answer(&request))
+}
+
+impl Asset {
+    fn new(media: &'static str, text: impl Into<String>) -> Self {
+        let text: String = text.into();
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let short: String =
+            digest.as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let etag = HeaderValue::try_from(format!("\"{short}\""));
+        let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        Self { body: Bytes::from(text), media, etag }
+    }
+
+    /// 200, or 304 where the browser has it already. Cached for a year under the address of this
+    /// version, else asked for each time. Source: RFC 9110 section 13, RFC 8246.
+    pub(super) fn answer<B>(&self, request: &http::Request<B>) -> Response {
+        let is_known = knows(request.headers(), &self.etag);
+        let mut response =
+            Response::new(if is_known { Body::empty() } else { Body::from(self.body.clone()) });
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        let is_versioned =
+            request.uri().query().is_some_and(|query| query.split('&').any(|q| q == VERSIONED));
+        let caching =
+            if is_versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+        headers.insert(ETAG, self.etag.clone());
+        if self.media == PAGE {
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        }
+        response
+    }
+}
+
+/// Whether `If-None-Match` names this tag, or any. Source: RFC 9110 section 13.1.2.
+fn knows(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let tags = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
+    })
+}
