@@ -21,7 +21,10 @@ export class Backoff {
   next(atLeast = 0) {
     const most = Math.min(LONGEST, FIRST * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    return Math.max(SHORTEST, atLeast) + this.#random() * (atLeast > 0 ? Math.min(most, 5) : most);
+    // A jitter near nothing, time and again, would be spinning.
+    if (atLeast === 0) return Math.max(most / 10, this.#random() * most);
+    // The gateway spreads those that it turns away; a little more does no harm.
+    return atLeast + this.#random() * Math.min(most, 5);
   }
 
   /** It went well. */
@@ -29,6 +32,3 @@ export class Backoff {
     this.#failures = 0;
   }
 }
-
-/** So that a jitter near nothing is no spinning. */
-const SHORTEST = 0.1;

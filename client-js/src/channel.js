@@ -80,7 +80,8 @@ export class Channel extends EventTarget {
   post(value, { to, key = this.#gate.newKey(), signal } = {}) {
     const body = { value };
     if (to !== undefined) body.to = to;
-    const posted = this.#posts.then(() => this.#gate.send(`post${this.#path}`, body, { key, signal }));
+    const send = () => this.#gate.send(`post${this.#path}`, body, { key, signal });
+    const posted = this.#posts.then(send).then(messageOf);
     // The next one waits for this one, and does not fail with it.
     this.#posts = posted.then(() => {}, () => {});
     return posted;

@@ -39,6 +39,7 @@ export class Pushgate extends EventTarget {
    * @param {string | (() => string | Promise<string>)} [options.token] a token from elsewhere, or a function
    *   that gets one each time a new one is needed
    * @param {("ws" | "sse" | "poll")[]} [options.transports] those to use, best first in this order: ws, sse, poll
+   * @param {number} [options.upwardAfter] seconds until a better transport that was blocked is tried again; 180
    * @param {typeof WebSocket} [options.WebSocket] where the platform has none
    * @param {typeof fetch} [options.fetch] in the place of the platform's
    */
@@ -54,7 +55,7 @@ export class Pushgate extends EventTarget {
       isForeign: Boolean(options.WebSocket || options.fetch),
     };
     this.random = options.random ?? Math.random;
-    this.route = routeTo(this.#base.href, this.platform, options.transports);
+    this.route = routeTo(this.#base.href, this.platform, options);
   }
 
   /** The id of this client; null before a login. */

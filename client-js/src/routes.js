@@ -11,19 +11,21 @@ const TRANSPORTS = [
   { name: "poll", verb: "poll", open: openPolls },
 ];
 
-/** Minutes until a better transport is tried again; doubled each time that it is still blocked. */
-const UPWARD = 3;
-const UPWARD_MOST = 60;
+/** Seconds until a better transport is tried again; doubled each time that it is still blocked. */
+const UPWARD = 180;
+const UPWARD_MOST = 3600;
 
 /** What is known of the way to one gateway. One for all streams of a page, so that one finds out. */
 export class Route {
   #usable;
   #best = 0;
-  #pause = UPWARD;
+  #first;
+  #pause;
   #upwardAt = Infinity;
 
   /** With those transports that the names list, of those that this platform has. */
-  constructor(platform, names = ["ws", "sse", "poll"]) {
+  constructor(platform, names = ["ws", "sse", "poll"], upward = UPWARD) {
+    this.#first = this.#pause = upward;
     const has = { ws: Boolean(platform.WebSocket), sse: Boolean(platform.fetch), poll: Boolean(platform.fetch) };
     this.#usable = TRANSPORTS.filter(({ name }) => has[name] && names.includes(name));
     if (this.#usable.length === 0) throw new TypeError(`none of the transports ${names.join(", ")} can be used here`);
@@ -43,13 +45,13 @@ export class Route {
   worked(name, tried, now = Date.now()) {
     const index = this.#usable.findIndex((transport) => transport.name === name);
     if (index === 0) {
-      this.#pause = UPWARD;
+      this.#pause = this.#first;
       this.#upwardAt = Infinity;
     } else if (index !== this.#best || tried.length > 0) {
-      this.#upwardAt = now + this.#pause * (0.75 + Math.random() / 2) * 60_000;
+      this.#upwardAt = now + this.#pause * (0.75 + Math.random() / 2) * 1000;
       this.#pause = Math.min(UPWARD_MOST, this.#pause * 2);
     } else if (this.#upwardAt === Infinity) {
-      this.#upwardAt = now + this.#pause * 60_000;
+      this.#upwardAt = now + this.#pause * 1000;
     }
     this.#best = index;
   }
@@ -73,7 +75,7 @@ export class Route {
   /** The network is another one: what was blocked may be open. */
   forget() {
     this.#best = 0;
-    this.#pause = UPWARD;
+    this.#pause = this.#first;
     this.#upwardAt = Infinity;
   }
 }
@@ -81,10 +83,10 @@ export class Route {
 const known = new Map();
 
 /** The route of this page to the gateway at `base`. */
-export function routeTo(base, platform, names) {
-  const key = `${base} ${(names ?? []).join()}`;
+export function routeTo(base, platform, { transports, upwardAfter }) {
   // What a caller brings is its own.
-  if (platform.isForeign) return new Route(platform, names);
-  if (!known.has(key)) known.set(key, new Route(platform, names));
+  if (platform.isForeign) return new Route(platform, transports, upwardAfter);
+  const key = JSON.stringify([base, transports, upwardAfter]);
+  if (!known.has(key)) known.set(key, new Route(platform, transports, upwardAfter));
   return known.get(key);
 }
