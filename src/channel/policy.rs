@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ChannelName, Kind, Pattern};
+use super::{Accepted, ChannelName, Content, Inbound, Kind, Pattern, Rejection};
 
 /// What happens to a subscriber that does not keep up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +38,20 @@ pub struct Policy {
     pub delivery: DeliveryPolicy,
     /// What is kept.
     pub history: Bounds,
+}
+
+impl Policy {
+    /// What the kind makes of `inbound`; the texts of rooms get their prefix.
+    ///
+    /// # Errors
+    /// [`Rejection`], naming the field.
+    pub fn accept(&self, inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
+        let mut accepted = self.kind.accept(inbound)?;
+        if let Accepted::Publish { content: Content::Chat(text), .. } = &mut accepted {
+            text.insert_str(0, &self.prefix);
+        }
+        Ok(accepted)
+    }
 }
 
 /// All policies of a node, the most specific pattern first.

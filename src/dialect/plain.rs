@@ -22,14 +22,16 @@ pub struct Author<'a> {
 #[derive(Debug)]
 pub struct Draft {
     json: Vec<u8>,
-    takes_id: bool,
+    /// What closes the object, behind its id; none where it takes no id.
+    end: Option<&'static str>,
 }
 
 impl Draft {
     /// The message that subscribers get for `content` by `author`.
     pub fn new(content: &Content, author: Author<'_>) -> Self {
         match content {
-            Content::Json(json) => Self { json: json.clone().into_bytes(), takes_id: false },
+            Content::Json(json) => Self { json: json.clone().into_bytes(), end: None },
+            Content::Chat(text) => Self::chat(text, author),
             Content::Message(_) => Self::answer(content, author),
         }
     }
@@ -39,7 +41,7 @@ impl Draft {
         let mut json = Vec::with_capacity(content.as_str().len() + 200);
         json.extend_from_slice(br#"{"message":{"value":"#);
         match content {
-            Content::Message(value) => push_string(&mut json, value),
+            Content::Message(value) | Content::Chat(value) => push_string(&mut json, value),
             Content::Json(value) => json.extend_from_slice(value.as_bytes()),
         }
         json.extend_from_slice(br#","client_id":"#);
@@ -49,7 +51,20 @@ impl Draft {
         json.extend_from_slice(br#"","ip":""#);
         json.extend_from_slice(author.ip.as_bytes());
         json.push(b'"');
-        Self { json, takes_id: true }
+        Self { json, end: Some("}}") }
+    }
+
+    /// `{"message":…,"client_id":…,"datetime":…}`: the text of a room.
+    fn chat(text: &str, author: Author<'_>) -> Self {
+        let mut json = Vec::with_capacity(text.len() + 150);
+        json.extend_from_slice(br#"{"message":"#);
+        push_string(&mut json, text);
+        json.extend_from_slice(br#","client_id":"#);
+        push_string(&mut json, author.client_id);
+        json.extend_from_slice(br#","datetime":""#);
+        json.extend_from_slice(author.datetime.as_bytes());
+        json.push(b'"');
+        Self { json, end: Some("}") }
     }
 
     /// How many bytes the message has without its id.
@@ -64,8 +79,8 @@ impl Draft {
 
     /// The message in its place in the order.
     pub fn finish(mut self, position: Position) -> Bytes {
-        if self.takes_id {
-            let tail = format!(r#","id":"{position}"}}}}"#);
+        if let Some(end) = self.end {
+            let tail = format!(r#","id":"{position}"{end}"#);
             self.json.extend_from_slice(tail.as_bytes());
         }
         Bytes::from(self.json)
@@ -73,8 +88,8 @@ impl Draft {
 
     /// A message that has no place in the order: a direct one.
     pub fn finish_without_id(mut self) -> Bytes {
-        if self.takes_id {
-            self.json.extend_from_slice(b"}}");
+        if let Some(end) = self.end {
+            self.json.extend_from_slice(end.as_bytes());
         }
         Bytes::from(self.json)
     }

@@ -15,6 +15,7 @@ use crate::channel::{Accepted, ChannelName, Content, Inbound, Policy, Rejection}
 use crate::code::{Close, Limit, Problem};
 use crate::dialect::plain;
 use crate::identity::ClientId;
+use crate::metrics::Tally as _;
 use crate::presence::Leave;
 use crate::transport::ConnectionId;
 use crate::worker::{Ending, Peer, Reaction, Said};
@@ -27,6 +28,8 @@ pub(super) struct ChannelPeer {
     client: ClientId,
     ip: Arc<str>,
     may_write: bool,
+    /// Whether it is still to be told once that something it said is ignored.
+    tells_ignored: bool,
     /// Its place among the connections of its address.
     _entered: Option<Arc<Entered>>,
     /// Whether its messages are counted: not from a network that is exempt.
@@ -56,6 +59,7 @@ impl ChannelPeer {
                 .claims
                 .as_ref()
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
+            tells_ignored: wanted.tells_ignored,
             is_counted: wanted.visitor.is_counted,
             was_counted: false,
             _entered: wanted.entered.clone(),
@@ -72,8 +76,9 @@ impl ChannelPeer {
         self.gate.rates.message(&self.client)
     }
 
-    fn say(&self, inbound: Inbound<'_>) -> Result<Reaction, Failure> {
-        let (content, to, key) = match self.policy.kind.accept(inbound) {
+    fn say(&mut self, inbound: Inbound<'_>) -> Result<Reaction, Failure> {
+        let (content, to, key) = match self.policy.accept(inbound) {
+            Err(Rejection::Ignored(what)) => return Ok(self.ignored(&what)),
             Err(Rejection::Binary) => return Ok(Reaction::Close(Close::Unsupported)),
             Err(rejection) => return Err(rejection.into()),
             Ok(Accepted::Echo) => return Ok(Reaction::Echo),
@@ -88,6 +93,16 @@ impl ChannelPeer {
             Tried::Done => Reaction::Taken,
             Tried::Busy => Reaction::Busy,
         })
+    }
+
+    /// What the contract of old clients has ignored: counted, and told once if that was asked for.
+    fn ignored(&mut self, what: &str) -> Reaction {
+        self.gate.tallies.mine().ignored.add(1);
+        if std::mem::take(&mut self.tells_ignored) {
+            Reaction::Tell(plain::error(Problem::BadRequest.code(), what))
+        } else {
+            Reaction::Taken
+        }
     }
 
     fn post(&self, content: Content, to: Option<String>, key: Option<String>) -> Post {

@@ -40,7 +40,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
         gate.rates.post(address, caller.client())?;
     }
     caller.check_write(&channel, &policy)?;
-    let accepted = policy.kind.accept(inbound(&fields)?)?;
+    let accepted = policy.accept(inbound(&fields)?)?;
     let Accepted::Publish { content, .. } = accepted else {
         return Err(Rejection::NotPostable.into());
     };

@@ -112,7 +112,7 @@ impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         let problem = match &rejection {
             Rejection::NotPostable => Problem::NotPostable,
-            Rejection::Field(..) | Rejection::Binary => Problem::BadRequest,
+            Rejection::Field(..) | Rejection::Binary | Rejection::Ignored(_) => Problem::BadRequest,
         };
         Self::new(problem, rejection.to_string())
     }

@@ -151,7 +151,7 @@ impl Gate {
         let receipt = Receipt { position: Some(published.position), datetime, ip };
         let answer = match post.content {
             Content::Message(_) => published.plain.clone(),
-            Content::Json(_) => post.answer(&receipt),
+            Content::Chat(_) | Content::Json(_) => post.answer(&receipt),
         };
         Ok((receipt, answer))
     }

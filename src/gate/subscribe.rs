@@ -34,6 +34,8 @@ pub(super) struct Wanted {
     pub(super) claims: Option<Arc<Claims>>,
     pub(super) from: From,
     pub(super) encoding: Encoding,
+    /// Whether it wants to be told, once, that something it said is ignored: `errors=1`.
+    pub(super) tells_ignored: bool,
     /// How long after an update the next may come.
     pub(super) pace: Option<Duration>,
     /// Its place among the connections of its address, where its proxy has none.
@@ -73,7 +75,8 @@ impl Wanted {
         };
         let ids = query.is_on("ids") && !policy.kind.carries_id();
         let encoding = Encoding { framing, ids, users };
-        Ok(Self { channel, policy, visitor, claims, from, encoding, pace, entered })
+        let tells_ignored = query.is_on("errors");
+        Ok(Self { channel, policy, visitor, claims, from, encoding, tells_ignored, pace, entered })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.

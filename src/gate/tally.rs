@@ -20,7 +20,7 @@ use crate::worker::{Delivered, Missing};
 #[derive(Debug, Default)]
 pub struct Tally {
     /// What was published.
-    pub(super) publications: By<(Way, Kind), 4>,
+    pub(super) publications: By<(Way, Kind), 6>,
     /// Direct messages that were accepted.
     pub(super) direct: By<Way, 2>,
     /// Posts that were answered from an earlier one.
@@ -36,7 +36,7 @@ pub struct Tally {
     /// Those that failed by a limit.
     pub(super) limited: By<Limit, 14>,
     /// Requests that were answered.
-    pub(super) requests: By<(Route, Class), 80>,
+    pub(super) requests: By<(Route, Class), 90>,
     /// Bytes that HTTP wrote.
     pub sent: Count,
     /// Bytes that HTTP read.
@@ -139,11 +139,12 @@ impl Label for Class {
 
 impl Label for Kind {
     /// Those that are published on.
-    const ALL: &'static [Self] = &[Self::Message, Self::Json];
+    const ALL: &'static [Self] = &[Self::Message, Self::Chat, Self::Json];
 
     fn text(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Message => "message",
+            Self::Chat => "chat",
             Self::Json => "json",
             Self::Echo => "echo",
             Self::Off => "off",

@@ -293,12 +293,10 @@ fn policies(config: &Config) -> Result<Policies, StartError> {
         let policy = Policy {
             kind: match rule.kind {
                 config::Kind::Message => Kind::Message,
+                config::Kind::Chat => Kind::Chat,
                 config::Kind::Json => Kind::Json,
                 config::Kind::Echo => Kind::Echo,
-                config::Kind::Off
-                | config::Kind::Camera
-                | config::Kind::Chat
-                | config::Kind::Board => Kind::Off,
+                config::Kind::Off | config::Kind::Camera | config::Kind::Board => Kind::Off,
             },
             anonymous: rule.anonymous,
             prefix: rule.prefix.clone(),

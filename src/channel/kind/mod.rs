@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+mod chat;
 mod echo;
 mod json;
 mod message;
@@ -13,6 +14,8 @@ mod message;
 pub enum Kind {
     /// Texts with who said them and when; users are told of each other.
     Message,
+    /// The texts of a room.
+    Chat,
     /// Any JSON value, as it is.
     Json,
     /// Each message goes back to its sender alone.
@@ -55,6 +58,8 @@ pub enum Accepted {
 pub enum Content {
     /// A text, delivered as `{"message":{…}}`.
     Message(String),
+    /// A text of a room, delivered as `{"message":…}`.
+    Chat(String),
     /// Compact JSON, delivered as it is.
     Json(String),
 }
@@ -63,7 +68,7 @@ impl Content {
     /// The text or the JSON.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Message(text) | Self::Json(text) => text,
+            Self::Message(text) | Self::Chat(text) | Self::Json(text) => text,
         }
     }
 }
@@ -77,6 +82,8 @@ pub enum Rejection {
     NotPostable,
     /// A binary message on a channel of texts.
     Binary,
+    /// Something that a socket said and that the kind's contract has ignored; the text says why.
+    Ignored(String),
 }
 
 impl fmt::Display for Rejection {
@@ -85,6 +92,7 @@ impl fmt::Display for Rejection {
             Self::Field(field, what) => write!(f, "{field}: {what}"),
             Self::NotPostable => f.write_str("this channel takes no posts"),
             Self::Binary => f.write_str("a binary message on a channel of texts"),
+            Self::Ignored(what) => f.write_str(what),
         }
     }
 }
@@ -97,6 +105,7 @@ impl Kind {
     pub fn accept(self, inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
         match self {
             Self::Message => message::accept(inbound),
+            Self::Chat => chat::accept(inbound),
             Self::Json => json::accept(inbound),
             Self::Echo => echo::accept(inbound),
             Self::Off => Err(Rejection::NotPostable),
@@ -110,7 +119,7 @@ impl Kind {
 
     /// Whether the delivered object carries its id itself.
     pub const fn carries_id(self) -> bool {
-        matches!(self, Self::Message)
+        matches!(self, Self::Message | Self::Chat)
     }
 }
 

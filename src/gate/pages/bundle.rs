@@ -8,10 +8,13 @@ pub(super) type Source = &'static str;
 
 /// A module script: what the last module exports stays exported. Imports from `kept` stay, too.
 pub(super) fn module(sources: &[Source], kept: Option<&str>) -> String {
-    let (last, inner) = sources.split_last().map_or(("", [].as_slice()), |(last, rest)| (*last, rest));
+    let (last, inner) =
+        sources.split_last().map_or(("", [].as_slice()), |(last, rest)| (*last, rest));
     let mut script = String::new();
     let lines = inner.iter().flat_map(|source| source.lines().filter_map(inner_line));
-    let last = last.lines().filter(|line| !is_import(line) || kept.is_some_and(|from| line.contains(from)));
+    let last = last
+        .lines()
+        .filter(|line| !is_import(line) || kept.is_some_and(|from| line.contains(from)));
     for line in lines.chain(last) {
         script.push_str(line);
         script.push('\n');

@@ -74,21 +74,16 @@ static WIDGET_SCRIPT: Lazy = LazyLock::new(|| {
 });
 
 /// The page at `/`.
-pub(super) static DEMO: Lazy = LazyLock::new(|| {
-    Asset::new(PAGE, include_str!("../../../client-js/pages/index.html"))
-});
-static WIDGET_PAGE: Lazy = LazyLock::new(|| {
-    Asset::new(PAGE, include_str!("../../../client-js/pages/widget.html"))
-});
-static DEMO_SCRIPT: Lazy = LazyLock::new(|| {
-    Asset::new(SCRIPT, include_str!("../../../client-js/pages/demo.js"))
-});
-static PEOPLE: Lazy = LazyLock::new(|| {
-    Asset::new(SCRIPT, include_str!("../../../client-js/pages/people.js"))
-});
-static SNIPPETS: Lazy = LazyLock::new(|| {
-    Asset::new(SCRIPT, include_str!("../../../client-js/pages/snippets.js"))
-});
+pub(super) static DEMO: Lazy =
+    LazyLock::new(|| Asset::new(PAGE, include_str!("../../../client-js/pages/index.html")));
+static WIDGET_PAGE: Lazy =
+    LazyLock::new(|| Asset::new(PAGE, include_str!("../../../client-js/pages/widget.html")));
+static DEMO_SCRIPT: Lazy =
+    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/demo.js")));
+static PEOPLE: Lazy =
+    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/people.js")));
+static SNIPPETS: Lazy =
+    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/snippets.js")));
 static SHOWN_SCRIPT: Lazy = LazyLock::new(|| Asset::new(SCRIPT, SHOWN));
 static STYLE: Lazy = LazyLock::new(|| {
     Asset::new("text/css; charset=utf-8", include_str!("../../../client-js/pages/pages.css"))
@@ -121,9 +116,8 @@ impl Asset {
     fn new(media: &'static str, text: impl Into<String>) -> Self {
         let text: String = text.into();
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        let short: String =
-            digest.as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        let etag = HeaderValue::try_from(format!("\"{short}\""));
+        let short = digest.as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+        let etag = HeaderValue::try_from(format!("\"{short:016x}\""));
         let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"\""));
         Self { body: Bytes::from(text), media, etag }
     }
@@ -139,8 +133,7 @@ impl Asset {
         }
         let is_versioned =
             request.uri().query().is_some_and(|query| query.split('&').any(|q| q == VERSIONED));
-        let caching =
-            if is_versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let caching = if is_versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));

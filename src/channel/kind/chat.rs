@@ -1,0 +1,64 @@
+//! `chat`: the texts of a room. What a socket says in another shape is ignored, as clients of old expect.
+//!
+//! Source: wire.md section 4.
+
+use serde::Deserialize;
+
+use super::{Accepted, Content, Inbound, Rejection, publish};
+
+/// What a client says on a WebSocket.
+#[derive(Deserialize)]
+struct Spoken {
+    message: String,
+}
+
+pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
+    let refused = |what: &str| Rejection::Field("value", what.to_owned());
+    match inbound {
+        Inbound::Text("") => Err(refused("must not be missing or empty")),
+        Inbound::Text(text) => Ok(said(text.to_owned())),
+        Inbound::Json(raw) => match serde_json::from_str::<String>(raw) {
+            Ok(text) if text.is_empty() => Err(refused("must not be missing or empty")),
+            Ok(text) => Ok(said(text)),
+            Err(_) => Err(refused("must be a string")),
+        },
+        Inbound::Frame(frame) => match serde_json::from_str::<Spoken>(frame) {
+            Ok(Spoken { message }) if !message.is_empty() => Ok(said(message)),
+            Ok(_) => Err(Rejection::Ignored("message: must not be empty".to_owned())),
+            Err(error) => {
+                let what = format!("expected {{\"message\": string}}: {error}");
+                Err(Rejection::Ignored(what))
+            }
+        },
+        Inbound::Binary(_) => Err(Rejection::Binary),
+    }
+}
+
+fn said(text: String) -> Accepted {
+    publish(Content::Chat(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_taken_whatever_it_holds() {
+        let expected = Ok(said("<b>\0로비".to_owned()));
+        assert_eq!(accept(Inbound::Text("<b>\0로비")), expected);
+        assert_eq!(accept(Inbound::Json(r#""<b>\u0000로비""#)), expected);
+        let frame = r#"{"message":"<b>\u0000로비","more":[1]}"#;
+        assert_eq!(accept(Inbound::Frame(frame)), expected);
+    }
+
+    #[test]
+    fn a_socket_that_says_something_else_is_ignored_and_a_post_refused() {
+        for frame in ["", "hello", "{}", "[]", "7", r#"{"message":7}"#, r#"{"message":""}"#] {
+            assert!(matches!(accept(Inbound::Frame(frame)), Err(Rejection::Ignored(_))), "{frame}");
+        }
+        for post in [Inbound::Text(""), Inbound::Json(r#""""#), Inbound::Json("7")] {
+            assert!(matches!(accept(post), Err(Rejection::Field("value", _))), "{post:?}");
+        }
+        assert_eq!(accept(Inbound::Binary(b"x")), Err(Rejection::Binary));
+    }
+}
