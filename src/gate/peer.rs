@@ -28,8 +28,7 @@ pub(super) struct ChannelPeer {
     client: ClientId,
     ip: Arc<str>,
     may_write: bool,
-    /// Whether it is still to be told once that something it said is ignored.
-    tells_ignored: bool,
+    ignored: Ignored,
     /// Its place among the connections of its address.
     _entered: Option<Arc<Entered>>,
     /// Whether its messages are counted: not from a network that is exempt.
@@ -40,6 +39,15 @@ pub(super) struct ChannelPeer {
     /// How the client leaves where it does not close the connection itself; none for one that was
     /// never there.
     leave: Option<Leave>,
+}
+
+/// What the client hears of something it said that is ignored.
+#[derive(Clone, Copy)]
+enum Ignored {
+    /// An error, the next time.
+    ToldOnce,
+    /// Nothing.
+    Untold,
 }
 
 impl ChannelPeer {
@@ -59,7 +67,7 @@ impl ChannelPeer {
                 .claims
                 .as_ref()
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
-            tells_ignored: wanted.tells_ignored,
+            ignored: if wanted.tells_ignored { Ignored::ToldOnce } else { Ignored::Untold },
             is_counted: wanted.visitor.is_counted,
             was_counted: false,
             _entered: wanted.entered.clone(),
@@ -98,10 +106,9 @@ impl ChannelPeer {
     /// What the contract of old clients has ignored: counted, and told once if that was asked for.
     fn ignored(&mut self, what: &str) -> Reaction {
         self.gate.tallies.mine().ignored.add(1);
-        if std::mem::take(&mut self.tells_ignored) {
-            Reaction::Tell(plain::error(Problem::BadRequest.code(), what))
-        } else {
-            Reaction::Taken
+        match std::mem::replace(&mut self.ignored, Ignored::Untold) {
+            Ignored::ToldOnce => Reaction::Tell(plain::error(Problem::BadRequest.code(), what)),
+            Ignored::Untold => Reaction::Taken,
         }
     }
 
