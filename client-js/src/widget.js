@@ -41,6 +41,11 @@ export class PushGateElement extends HTMLElement {
     if (before !== after && this.isConnected) this.#plan();
   }
 
+  /** Puts the cursor where one writes. */
+  focus(options) {
+    this.#parts?.input.focus(options);
+  }
+
   /** What the widget receives, for whoever wants more of it. */
   get channelObject() {
     return this.#channel;
@@ -61,7 +66,7 @@ export class PushGateElement extends HTMLElement {
     const languages = [this.closest("[lang]")?.lang, ...(navigator.languages ?? [navigator.language])];
     this.#words = wordsFor(languages);
     const words = this.#words;
-    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [styleSheet()];
     const parts = {
       status: element("p", { class: "status", part: "status", role: "status" }),
