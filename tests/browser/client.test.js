@@ -1,0 +1,157 @@
+// `Pushgate` and the widget, on pages of other origins.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { browser, gateway, open, proxy, site } from "./support.js";
+
+let chromium;
+before(async () => (chromium = await browser()));
+after(() => chromium.close());
+
+function newPage(gate, channel) {
+  return `<!doctype html><meta charset="utf-8"><title>new</title>
+<script type="module">
+import { Pushgate } from "${gate}/pushgate.js";
+window.users = []; window.messages = []; window.gaps = 0; window.errors = [];
+window.gate = new Pushgate();
+const me = await gate.login({ name: "Ada" });
+window.channel = gate.channel(${JSON.stringify(channel)});
+channel.addEventListener("users", (event) => (window.users = event.users));
+channel.addEventListener("message", ({ data }) => messages.push(data));
+channel.addEventListener("gap", () => (window.gaps += 1));
+channel.addEventListener("error", ({ error }) => errors.push(error.code));
+</script>`;
+}
+
+async function meet(pages) {
+  for (const page of pages) {
+    await page.waitForFunction((n) => window.users?.length === n, pages.length, { timeout: 15_000 });
+  }
+}
+
+for (const [name, blocked] of [
+  ["ws", []],
+  ["sse", ["/ws"]],
+  ["poll", ["/ws", "/sse"]],
+]) {
+  test(`two pages meet, talk and part over ${name}`, async (t) => {
+    const node = await gateway(t);
+    const gate = await proxy(t, node, (path) => (blocked.some((verb) => path.startsWith(verb)) ? "refuse" : "pass"));
+    const other = await site(t, { "/": newPage(gate, "") });
+    const context = await chromium.newContext();
+    t.after(() => context.close());
+    const first = await open(t, context, other);
+    const second = await open(t, context, other);
+    await meet([first, second]);
+    assert.equal(await first.evaluate(() => channel.transport), name);
+    await Promise.all(
+      Array.from({ length: 50 }, (_, number) => first.evaluate((text) => channel.post(text), `n${number}`)),
+    );
+    await second.waitForFunction(() => messages.length === 50, null, { timeout: 15_000 });
+    const [one, two] = await Promise.all([first, second].map((page) => page.evaluate(() => messages)));
+    assert.deepEqual(one, two);
+    assert.equal(new Set(two).size, 50);
+    assert.equal(await second.evaluate(() => gaps), 0);
+
+    await second.close({ runBeforeUnload: true });
+    const left = Date.now();
+    await first.waitForFunction(() => users.length === 1, null, { timeout: 10_000, polling: 20 });
+    assert.ok(Date.now() - left < 1000, `${Date.now() - left} ms`);
+    assert.deepEqual(first.problems, []);
+  });
+}
+
+test("a page that is put away and taken out again goes on where it was", async (t) => {
+  const node = await gateway(t);
+  const other = await site(t, { "/": newPage(node.url, ""), "/away": "<title>away</title>" });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context, other);
+  await meet([page]);
+  await page.evaluate(() => channel.post("one"));
+  await page.waitForFunction(() => messages.length === 1);
+  // As the browser tells a page of it; whether it really keeps the page is its own business.
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+  assert.equal(await page.evaluate(() => channel.state), "resting");
+  const token = (await (await fetch(`${node.url}/login`)).json()).token;
+  await fetch(`${node.url}/post`, { method: "POST", body: new URLSearchParams({ token, value: "two" }) });
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  await page.waitForFunction(() => messages.length === 2, null, { timeout: 10_000 });
+  assert.deepEqual(await page.evaluate(() => [messages, gaps]), [["one", "two"], 0]);
+});
+
+const NASTY = [
+  '<img src=x onerror="window.broken = 1"><script>window.broken = 1</script>',
+  "\u202Eoverride \u2067isolate",
+  "x".repeat(32_000),
+  "👩‍👩‍👧‍👦 🏳️‍🌈 로비 東京",
+  "nul \u0000 bell \u0007 end",
+];
+
+test("the widget works under a strict policy, and shows everything as text", async (t) => {
+  const node = await gateway(t);
+  const policy = `script-src 'self' ${node.url}; connect-src ${node.url} ${node.url.replace("http", "ws")}`;
+  const embed = (name) =>
+    `<!doctype html><meta charset="utf-8"><title>w</title><script type="module" src="${node.url}/widget.js"></script>` +
+    `<push-gate channel="chat/lobby" name="${name}"></push-gate>`;
+  const files = { "/ada": embed("Ada &lt;b&gt;x"), "/bob": embed("\u202EBob") };
+  const other = await site(t, files, { "content-security-policy": policy });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const [ada, bob] = [await open(t, context, `${other}/ada`), await open(t, context, `${other}/bob`)];
+  for (const page of [ada, bob]) await page.locator("push-gate .person").nth(1).waitFor();
+  assert.match(await bob.locator("push-gate .people").innerText(), /Ada <b>x/);
+
+  for (const text of NASTY.slice(0, 4)) {
+    await ada.locator("push-gate input").fill(text);
+    await ada.locator("push-gate input").press("Enter");
+  }
+  // An input takes no NUL: that one comes from elsewhere.
+  const { token } = await (await fetch(`${node.url}/login`)).json();
+  await ada.locator("push-gate .text").nth(3).waitFor();
+  await fetch(`${node.url}/post/chat/lobby`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    body: JSON.stringify({ value: NASTY[4] }),
+  });
+  await bob.locator("push-gate .text").nth(4).waitFor();
+  const shown = await bob.locator("push-gate .text").evaluateAll((all) => all.map((one) => one.textContent));
+  assert.deepEqual(shown, [...NASTY.slice(0, 4), "nul \u2400 bell \u2407 end"]);
+  assert.equal(await bob.evaluate(() => document.querySelector("push-gate").shadowRoot.querySelector("img, script")), null);
+  for (const page of [ada, bob]) {
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.deepEqual(page.problems, []);
+    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.equal(isWide, false, "a long word pushes nothing aside");
+  }
+  await bob.close({ runBeforeUnload: true });
+  await ada.waitForFunction(
+    () => document.querySelector("push-gate").shadowRoot.querySelectorAll(".person").length === 1,
+    null,
+    { timeout: 5000 },
+  );
+});
+
+test("the widget speaks the reader's language, and is used by keyboard alone", async (t) => {
+  const node = await gateway(t);
+  const page = (language) =>
+    `<!doctype html><meta charset="utf-8"><title>w</title><body lang="${language}">` +
+    `<script type="module" src="${node.url}/widget.js"></script><push-gate channel="chat/words"></push-gate>`;
+  const send = { en: "Send", ja: "送信", ko: "보내기", zh: "发送", fr: "Send" };
+  const other = await site(t, Object.fromEntries(Object.keys(send).map((name) => [`/${name}`, page(name)])));
+  const context = await chromium.newContext({ locale: "en-US" });
+  t.after(() => context.close());
+  for (const [language, word] of Object.entries(send)) {
+    const reader = await open(t, context, `${other}/${language}`);
+    assert.equal(await reader.locator("push-gate button").innerText(), word);
+    await reader.close();
+  }
+  const reader = await open(t, context, `${other}/en`);
+  await reader.locator("push-gate .person").first().waitFor();
+  await reader.keyboard.press("Tab");
+  await reader.keyboard.press("Tab");
+  await reader.keyboard.type("by keyboard");
+  await reader.keyboard.press("Enter");
+  await reader.getByRole("log").getByText("by keyboard").waitFor();
+  assert.equal(await reader.evaluate(() => document.querySelector("push-gate").shadowRoot.activeElement.tagName), "INPUT");
+});
