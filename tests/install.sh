@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs what the tests of clients that others wrote need, and says what it does:
 #
-#   curl, openssl, prlimit, python3 and node with npm, by apt-get, where `command -v` does not find them,
+#   curl, openssl, prlimit, python3, chromium and node with npm, by apt-get, where `command -v` does not find them,
 #   libfaketime, by apt-get, where no directory of /usr/lib has it,
 #   the Python package `websockets`, in a virtual environment below the target directory,
-#   the npm packages of tests/external/package.json, in tests/external/node_modules.
+#   the npm packages of tests/external and tests/browser, in node_modules there.
 #
 # May run again at any time: what is there is left alone. Ends with 1 and a line that says what is
 # missing where it may not install. The last line tells where the environment's Python is.
@@ -15,7 +15,7 @@ NODE_AT_LEAST=20
 
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
-external=tests/external
+npm_projects='tests/external tests/browser'
 
 say() { echo "install: $*"; }
 fail() { echo "install: FAILED: $*" >&2; exit 1; }
@@ -40,10 +40,9 @@ if ! has python3; then
 elif [ ! -x "$target/python/bin/python" ] && ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     need python3-venv
 fi
-if [ -f "$external/package.json" ]; then
-    has node || need nodejs
-    has npm || need npm
-fi
+has node || need nodejs
+has npm || need npm
+has chromium || need chromium
 if [ -n "$packages" ]; then
     has apt-get || fail "the tests need$packages, and there is no apt-get to install them with"
     if [ "$(id -u)" -eq 0 ]; then
@@ -72,19 +71,19 @@ if [ ! -x "$python" ] || [ "$(cat "$done_python" 2>/dev/null)" != "$WEBSOCKETS" 
 fi
 
 # npm packages.
-if [ -f "$external/package.json" ]; then
-    major=$(node -p 'process.versions.node.split(".")[0]')
-    [ "$major" -ge "$NODE_AT_LEAST" ] ||
-        fail "Node $NODE_AT_LEAST or later is needed, and this is $(node --version)"
-    wanted=$(cksum <"$external/package-lock.json")
-    done_npm=$external/node_modules/.installed
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge "$NODE_AT_LEAST" ] ||
+    fail "Node $NODE_AT_LEAST or later is needed, and this is $(node --version)"
+for project in $npm_projects; do
+    wanted=$(cksum <"$project/package-lock.json")
+    done_npm=$project/node_modules/.installed
     if [ "$(cat "$done_npm" 2>/dev/null)" != "$wanted" ]; then
-        say "npm packages into $external/node_modules"
-        (cd "$external" && npm ci --no-audit --no-fund --loglevel=error) ||
-            fail "npm ci did not succeed in $external"
+        say "npm packages into $project/node_modules"
+        (cd "$project" && npm ci --no-audit --no-fund --loglevel=error) ||
+            fail "npm ci did not succeed in $project"
         echo "$wanted" >"$done_npm"
     fi
-fi
+done
 
 case $python in
     /*) say "ready: $python" ;;

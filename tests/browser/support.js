@@ -1,6 +1,6 @@
 // What the tests of a real browser share: a gateway, a proxy in front of it, sites of other origins.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const BINARY = process.env.PUSHGATE_BINARY ?? new URL("../../target/debug/pushgate", import.meta.url).pathname;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const CHROMIUM = process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
 
 /** All clients come from one address here. */
 const CONFIG = '[limits]\nexempt = ["127.0.0.0/8", "::1/128"]\n';
