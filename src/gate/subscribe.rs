@@ -1,6 +1,5 @@
 //! What all streams have in common: who subscribes to what, from where, told how.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::identify::Caller;
-use super::limit::Entered;
+use super::limit::{Entered, Whom};
 use super::peer::ChannelPeer;
 use super::request::{Pairs, channel_of, from_of, remote_of};
 use super::{Failure, Gate};
@@ -65,7 +64,7 @@ impl Wanted {
         let from = from_of(parts, &query)?;
         let users = users_mode(&query, &policy)?;
         let pace = pace(&query, &policy, framing.transport)?;
-        gate.may_open(&channel, &caller, visitor.address)?;
+        gate.may_open(&channel, &caller, remote_of(parts).whom())?;
         let entered = gate.enter_behind_proxy(parts)?;
         let claims = match caller {
             Caller::Client(claims) => Some(claims),
@@ -121,24 +120,24 @@ impl Gate {
     /// others are counted when they are accepted.
     fn enter_behind_proxy(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
         let remote = remote_of(parts);
-        if !remote.proxied {
+        if !remote.is_proxied() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(self.addresses.enter(remote.address)?)))
+        Ok(Some(Arc::new(self.addresses.enter(remote.whom())?)))
     }
 
-    /// Whether somebody at `address` may use `channel`, which counts only where that would make it.
+    /// Whether `whom` may use `channel`, which counts only where that would make it.
     ///
     /// Names that the configuration has are few and nobody's invention, and are not counted.
     pub(super) fn may_open(
         &self,
         channel: &ChannelName,
         caller: &Caller,
-        address: IpAddr,
+        whom: Whom,
     ) -> Result<(), Failure> {
         let is_new = !self.hub.has(channel) && !self.policies.has_name(channel);
         if is_new && !matches!(caller, Caller::Backend(_)) {
-            self.rates.room(address)?;
+            self.rates.room(whom)?;
         }
         Ok(())
     }

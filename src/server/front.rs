@@ -62,6 +62,7 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
+        let proxies = &self.gate.config.trusted_proxies;
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
             let response = failure.into_response();
             // A head that is wrong may hide where the next one begins.
@@ -69,20 +70,27 @@ impl Front {
         } else if let Some(response) = self.cors.preflight(&parts) {
             response
         } else {
-            let proxies = &self.gate.config.trusted_proxies;
-            let remote = address::remote(peer.ip(), &parts.headers, proxies, tls);
-            parts.extensions.insert(remote);
-            parts.extensions.insert(detachable);
-            let origin = parts.headers.get(http::header::ORIGIN).cloned();
-            let request = Request::from_parts(parts, Body::new(body));
-            let mut router = self.router.clone();
-            let Ok(mut response) = Service::call(&mut router, request).await;
-            self.cors.allow(origin.as_ref(), response.headers_mut());
-            response
+            match address::remote(peer.ip(), &parts.headers, proxies, tls) {
+                Err(disputed) => self.refuse(&parts.headers, &disputed.into()),
+                Ok(remote) => {
+                    parts.extensions.insert(remote);
+                    parts.extensions.insert(detachable);
+                    self.routed(Request::from_parts(parts, Body::new(body))).await
+                }
+            }
         };
         if let Some((method, path)) = log {
             tracing::debug!(%method, ?path, status = response.status().as_u16());
         }
+        response
+    }
+
+    /// The answer of a verb.
+    async fn routed(&self, request: Request<Body>) -> Response {
+        let origin = request.headers().get(http::header::ORIGIN).cloned();
+        let mut router = self.router.clone();
+        let Ok(mut response) = Service::call(&mut router, request).await;
+        self.cors.allow(origin.as_ref(), response.headers_mut());
         response
     }
 }
