@@ -11,6 +11,8 @@
 )]
 mod common;
 
+#[path = "abuse_http2/crowds.rs"]
+mod crowds;
 #[path = "abuse_http2/floods.rs"]
 mod floods;
 #[path = "abuse_http2/peer.rs"]

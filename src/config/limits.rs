@@ -41,7 +41,8 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// Connections of one client at once. 1 to 1 000 000, default 16.
     pub connections_per_client: usize,
-    /// Connections from one address at once. 1 to 10 000 000, default 1 000.
+    /// Connections from one address at once, and subscriptions over HTTP/2 beside them.
+    /// 1 to 10 000 000, default 1 000.
     pub connections_per_address: usize,
     /// Connections of this node at once. 1 to 100 000 000, default 1 000 000.
     pub connections: usize,

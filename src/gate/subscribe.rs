@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http::request::Parts;
 use tokio::time::Instant;
 
@@ -35,7 +36,7 @@ pub(super) struct Wanted {
     pub(super) encoding: Encoding,
     /// How long after an update the next may come.
     pub(super) pace: Option<Duration>,
-    /// Its place among the connections of its address, where its proxy has none.
+    /// Its place among the connections of its address, where it does not have that of its connection.
     pub(super) entered: Option<Arc<Entered>>,
 }
 
@@ -65,7 +66,7 @@ impl Wanted {
         let users = users_mode(&query, &policy)?;
         let pace = pace(&query, &policy, framing.transport)?;
         gate.may_open(&channel, &caller, remote_of(parts).whom())?;
-        let entered = gate.enter_behind_proxy(parts)?;
+        let entered = gate.enter_beside_connection(parts)?;
         let claims = match caller {
             Caller::Client(claims) => Some(claims),
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
@@ -116,11 +117,12 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
 }
 
 impl Gate {
-    /// Counts a connection that comes through a trusted proxy for the address the proxy names; the
-    /// others are counted when they are accepted.
-    fn enter_behind_proxy(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
+    /// Counts a subscription for its address where its connection does not stand for it: through a
+    /// trusted proxy, whose connections count for nobody, and over HTTP/2, where one connection may
+    /// have a hundred of them.
+    fn enter_beside_connection(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
         let remote = remote_of(parts);
-        if !remote.is_proxied() {
+        if !remote.is_proxied() && parts.version < Version::HTTP_2 {
             return Ok(None);
         }
         Ok(Some(Arc::new(self.addresses.enter(remote.whom())?)))

@@ -14,7 +14,7 @@ use crate::config::Limits;
 /// that has something open; it goes with the last.
 ///
 /// Of a peer that is a trusted proxy nothing is known but the proxy: who comes through it is counted
-/// once a request says who that is.
+/// once a request says who that is. A subscription over HTTP/2 enters beside its connection.
 #[derive(Debug)]
 pub struct AddressCounts {
     sources: Sources,
