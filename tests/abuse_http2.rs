@@ -15,6 +15,8 @@ mod common;
 mod crowds;
 #[path = "abuse_http2/floods.rs"]
 mod floods;
+#[path = "abuse_http2/logs.rs"]
+mod logs;
 #[path = "abuse_http2/peer.rs"]
 mod peer;
 #[path = "abuse_http2/rules.rs"]
