@@ -36,10 +36,8 @@ use crate::worker::{Handed, Keeper, Socket};
 /// What hyper may buffer of a connection, each way.
 pub(super) const HTTP_BUFFER: usize = 64 * 1024;
 
-/// How long a peer that is refused may go on sending, so that it reads why.
+/// How long a peer that is refused, or floods us, may go on so that it reads what we told it.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long a peer that floods us may still read what we told it, GOAWAY among that.
-const FLOOD_FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -207,7 +205,7 @@ impl Serving {
     }
 
     async fn serve_http2(self, io: Guarded, activity: Arc<Activity>) {
-        let limits = &self.front.gate.config.limits;
+        let (header, _) = self.patience();
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
         let builder = http2::builder(&self.front.gate.config);
@@ -237,8 +235,10 @@ impl Serving {
             if last_call.is_some() {
                 return Poll::Ready(Ok(()));
             }
-            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it.
-            let time = if is_flooded { FLOOD_FAREWELL } else { limits.header_seconds };
+            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it. A request
+            // may have been on its way from whoever had one answered before, and from no one else.
+            let is_known = !is_flooded && !activity.is_in_head();
+            let time = if is_known { header } else { header.min(FAREWELL) };
             last_call = Some(Instant::now() + time);
             Pin::new(&mut connection).graceful_shutdown();
             context.waker().wake_by_ref();
