@@ -6,10 +6,13 @@
 mod activity;
 pub(crate) mod address;
 mod admin;
+mod alarm;
 mod banner;
 mod chatter;
 mod cors;
+mod frames;
 mod front;
+mod goaway;
 mod head;
 mod http2;
 mod io;

@@ -18,10 +18,11 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
+use super::alarm::Alarm;
 use super::front::Front;
 use super::head::{self, closing, whole};
 use super::http2;
@@ -108,14 +109,26 @@ impl Serving {
         }
     }
 
+    /// What is over when its first request has not come in time.
+    const fn late(&self) -> Limit {
+        match self.place {
+            Place::Taken(_) => Limit::HeaderSeconds,
+            Place::None { .. } => Limit::ConnectionsPerAddress,
+        }
+    }
+
     /// Serves a connection that has just opened.
     pub(super) async fn serve(self, mut stream: Stream) {
         let limits = &self.front.gate.config.limits;
         let (header, keep_alive) = self.patience();
         let activity = Activity::new(header, keep_alive, Instant::now());
         let version = timeout(header, stream.version(Bytes::new())).await;
-        let Ok(Ok((version, read))) = version else { return };
         let tallies = Arc::clone(&self.front.gate.tallies);
+        let (version, read) = match version {
+            Ok(Ok(known)) => known,
+            Ok(Err(_)) => return,
+            Err(_) => return tallies.mine().ended_by(self.late()),
+        };
         tallies.mine().received.add(read.len());
         let counted = (Arc::clone(&activity), tallies);
         let io = Guarded::new(stream, (version, read), counted, limits.write_seconds);
@@ -208,7 +221,7 @@ impl Serving {
         let (header, _) = self.patience();
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
-        let builder = http2::builder(&self.front.gate.config);
+        let builder = http2::builder(&self.front.gate);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -237,14 +250,23 @@ impl Serving {
             }
             // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it. A request
             // may have been on its way from whoever had one answered before, and from no one else.
-            let is_known = !is_flooded && !activity.is_in_head();
-            let time = if is_known { header } else { header.min(FAREWELL) };
+            let time = if is_flooded {
+                FAREWELL
+            } else if activity.is_in_head() {
+                self.front.gate.tallies.mine().ended_by(self.late());
+                header.min(FAREWELL)
+            } else {
+                header
+            };
             last_call = Some(Instant::now() + time);
             Pin::new(&mut connection).graceful_shutdown();
             context.waker().wake_by_ref();
             Poll::Pending
         });
-        if let Err(error) = ended.await {
+        let ended = ended.await;
+        let is_flood = activity.is_flooded() || ended.as_ref().is_err_and(http2::is_flood);
+        self.front.gate.tallies.mine().floods.add(usize::from(is_flood));
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
     }
@@ -264,27 +286,6 @@ enum Ended {
 fn too_late() -> Failure {
     let detail = "limits.header_seconds are over, and the head of the request is not whole";
     Failure::of_limit(Limit::HeaderSeconds, detail)
-}
-
-/// A timer that is moved only when it must ring earlier, or has rung too early.
-#[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    fn poll(&mut self, due: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = due else { return Poll::Pending };
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if sleep.deadline() > due {
-            sleep.as_mut().reset(due);
-        }
-        while sleep.as_mut().poll(context).is_ready() {
-            if sleep.deadline() >= due {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(due);
-        }
-        Poll::Pending
-    }
 }
 
 /// Calls the gateway for each request of a connection.
