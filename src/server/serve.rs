@@ -34,8 +34,11 @@ use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHer
 use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
 
-/// What hyper may buffer of a connection, each way.
+/// What hyper may buffer of a connection, each way; more where a head may be longer.
 pub(super) const HTTP_BUFFER: usize = 64 * 1024;
+/// What a head has beside its target and its fields, and by how much it may exceed their limits so
+/// that we are the ones who say so.
+const HEAD_MARGIN: usize = 8 * 1024;
 
 /// How long a peer that is refused, or floods us, may go on so that it reads what we told it.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -153,7 +156,9 @@ impl Serving {
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(HTTP_BUFFER).header_read_timeout(None);
+        let limits = &self.front.gate.config.limits;
+        let head = limits.target_bytes + limits.header_bytes + HEAD_MARGIN;
+        builder.max_buf_size(HTTP_BUFFER.max(head)).header_read_timeout(None);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
