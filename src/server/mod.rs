@@ -7,6 +7,7 @@ mod activity;
 pub(crate) mod address;
 mod admin;
 mod alarm;
+mod arriving;
 mod banner;
 mod chatter;
 mod cors;

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout};
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
 use super::alarm::Alarm;
+use super::arriving::Arriving;
 use super::front::Front;
 use super::head::{self, closing, whole};
 use super::http2;
@@ -303,6 +304,7 @@ struct Caller {
     peer: SocketAddr,
     is_tls: bool,
     has_place: bool,
+    draining: watch::Receiver<bool>,
 }
 
 impl Caller {
@@ -314,6 +316,7 @@ impl Caller {
             peer: serving.peer,
             is_tls: serving.is_tls,
             has_place: matches!(serving.place, Place::Taken(_)),
+            draining: serving.draining.clone(),
         }
     }
 
@@ -361,6 +364,7 @@ impl Caller {
             self.unread.below(self.front.gate.config.limits.outbox_bytes).await;
         }
         let detachable = self.detachable(&request);
+        let request = request.map(|body| Arriving::new(body, self.draining.clone()));
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
         let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         self.front.gate.answered(route, &response);
