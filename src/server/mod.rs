@@ -6,10 +6,14 @@
 mod activity;
 pub(crate) mod address;
 mod admin;
+mod alarm;
+mod arriving;
 mod banner;
 mod chatter;
 mod cors;
+mod frames;
 mod front;
+mod goaway;
 mod head;
 mod http2;
 mod io;
