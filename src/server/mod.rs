@@ -17,6 +17,7 @@ mod goaway;
 mod head;
 mod http2;
 mod io;
+mod lengths;
 mod limits;
 mod listen;
 mod memory;
