@@ -194,6 +194,8 @@ pub enum Limit {
     MessageBytes,
     /// `header_seconds`.
     HeaderSeconds,
+    /// `write_seconds`.
+    WriteSeconds,
     /// `logins_per_second`, and its burst.
     LoginsPerSecond,
     /// `messages_per_second`, and its burst.
@@ -214,13 +216,14 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TargetBytes,
         Self::HeaderBytes,
         Self::BodyBytes,
         Self::BodySeconds,
         Self::MessageBytes,
         Self::HeaderSeconds,
+        Self::WriteSeconds,
         Self::LoginsPerSecond,
         Self::MessagesPerSecond,
         Self::RoomsPerMinute,
@@ -240,6 +243,7 @@ impl Limit {
             Self::BodySeconds => ("body_seconds", Problem::Timeout),
             Self::MessageBytes => ("message_bytes", Problem::TooLarge),
             Self::HeaderSeconds => ("header_seconds", Problem::Timeout),
+            Self::WriteSeconds => ("write_seconds", Problem::Timeout),
             Self::LoginsPerSecond => ("logins_per_second", Problem::RateLimited),
             Self::MessagesPerSecond => ("messages_per_second", Problem::RateLimited),
             Self::RoomsPerMinute => ("rooms_per_minute", Problem::RateLimited),

@@ -12,6 +12,8 @@ mod common;
 
 #[path = "abuse_http/chunks.rs"]
 mod chunks;
+#[path = "abuse_http/crumbs.rs"]
+mod crumbs;
 #[path = "abuse_http/fields.rs"]
 mod fields;
 #[path = "abuse_http/head.rs"]

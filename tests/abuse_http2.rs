@@ -11,8 +11,12 @@
 )]
 mod common;
 
+#[path = "abuse_http2/crowds.rs"]
+mod crowds;
 #[path = "abuse_http2/floods.rs"]
 mod floods;
+#[path = "abuse_http2/logs.rs"]
+mod logs;
 #[path = "abuse_http2/peer.rs"]
 mod peer;
 #[path = "abuse_http2/rules.rs"]

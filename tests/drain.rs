@@ -116,6 +116,35 @@ async fn while_draining_new_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn a_request_whose_body_is_still_coming_is_told() {
+    let mut node = TestNode::with_config("").await;
+    let alice = node.login().await;
+    let mut coming = Vec::new();
+    for verb in ["/post", "/login"] {
+        for length in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
+            let head = format!(
+                "POST {verb} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n{length}\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n",
+                alice.token
+            );
+            let mut connection = Connection::open(node.address()).await;
+            connection.write(head.as_bytes()).await;
+            let head = common::guarded("a head", connection.head()).await.unwrap();
+            assert_eq!(head.status, 100, "the body is waited for");
+            connection.write(b"6\r\nvalue=\r\n").await;
+            coming.push((verb, connection));
+        }
+    }
+    node.signal("TERM").await;
+    for (verb, mut connection) in coming {
+        let answer = connection.response().await;
+        let problem = answer.problem(503, "draining");
+        assert!(answer.header("retry-after").is_some(), "{verb}: {problem}");
+    }
+    assert_eq!(node.exit().await.code(), Some(0), "{}", node.output());
+}
+
+#[tokio::test]
 async fn an_idle_node_ends_at_once_on_either_signal() {
     for signal in ["TERM", "INT"] {
         let mut node = TestNode::shipped().await;

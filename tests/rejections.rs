@@ -15,7 +15,7 @@ use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
 use common::scrape::{Scrape, connections, ended, reaches, scraped, series};
 use common::until;
-use common::ws::{BINARY, RawSocket, TEXT, frame, upgrade};
+use common::ws::{BINARY, PING, RawSocket, TEXT, frame, upgrade};
 use tungstenite::Message;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,6 +121,37 @@ async fn rates_and_deadlines_are_limits_that_are_counted() {
         ("pushgate_rejections_total{way=\"ws\",code=\"rate-limited\"}", 1),
     ]);
     assert_eq!(scrape.since(&Scrape::default(), "pushgate_rejections_total"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_told_of_a_limit_is_counted_too() {
+    let node = TestNode::with_config("[limits]\nheader_seconds = 1\nwrite_seconds = 1").await;
+    // Nothing at all, and HTTP/2 without a request.
+    for begun in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut silent = Connection::open(node.address()).await;
+        silent.write(begun).await;
+        assert!(silent.ends().await);
+    }
+    reaches(&node, "pushgate_limit_rejections_total{limit=\"header_seconds\"}", 2).await;
+
+    let alice = node.login().await;
+    for _ in 0..20 {
+        node.post(&alice, &"a".repeat(30_000)).await;
+    }
+    let history = Request::get(&format!("/history?{}", alice.query("since=0&limit=1000")));
+    let mut deaf = Connection::open_narrow(node.address()).await;
+    deaf.write(&history.bytes(node.address(), true).repeat(20)).await;
+    reaches(&node, "pushgate_limit_rejections_total{limit=\"write_seconds\"}", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn control_frames_beyond_their_limit_are_counted() {
+    let node = TestNode::with_config("[limits]\nexempt = []\nmessages_per_second = 1").await;
+    let alice = node.login().await;
+    let mut socket = RawSocket::open(&node, &format!("/ws?{}", alice.query("users=none"))).await;
+    socket.write(&frame(PING, b"").repeat(1000)).await;
+    assert_eq!(socket.closed_with().await, Some(4009));
+    reaches(&node, "pushgate_limit_rejections_total{limit=\"messages_per_second\"}", 1).await;
 }
 
 #[tokio::test]
@@ -235,6 +266,7 @@ async fn who_takes_nothing_for_too_long_is_unresponsive() {
     let _stalled = RawSocket::open_narrow(&node, &target).await;
     let full = |scrape: &Scrape| scrape.count("pushgate_outbox_bytes") > 0;
     post_until(&node, (&alice, ""), full).await;
-    reaches(&node, &ended(Transport::Ws, "unresponsive"), 1).await;
+    let scrape = reaches(&node, &ended(Transport::Ws, "unresponsive"), 1).await;
+    assert_eq!(scrape.count("pushgate_limit_rejections_total{limit=\"write_seconds\"}"), 1);
     reaches_zero(&node).await;
 }

@@ -10,12 +10,15 @@
 )]
 mod common;
 
+use std::sync::Arc;
+
 use common::client::{Event, TestClient, Transport};
 use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
 use common::value_of;
 use common::ws::{CLOSE, PING, RawSocket, TEXT};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 const SMALL: &str = "[limits]\nwrite_seconds = 1";
 
@@ -27,16 +30,23 @@ fn text(number: u32) -> String {
     format!("{number:05}{}", "a".repeat(30_000))
 }
 
+/// How many posts may be ahead of the fast reader: half of an outbox, however slow the machine.
+const AHEAD: usize = 17;
+
 /// Posts everything while the fast reader reads it; fails if that one misses any.
 async fn post_beside(node: &TestNode, poster: &Login, fast: &mut TestClient) {
     let mut posts = node.poster(poster, "").await;
+    let ahead = Arc::new(Semaphore::new(AHEAD));
+    let room = Arc::clone(&ahead);
     let posting = tokio::spawn(async move {
         for number in 0..POSTS {
+            room.acquire().await.unwrap().forget();
             posts.post(&text(number)).await;
         }
     });
     for number in 0..POSTS {
         assert_eq!(value_of(&fast.next().await), text(number), "post {number}");
+        ahead.add_permits(1);
     }
     posting.await.unwrap();
 }

@@ -22,7 +22,7 @@ use certificate::{Certificate, table};
 use common::http::Request;
 use common::node::Home;
 use common::ws::{BINARY, frame, upgrade};
-use common::{guarded, value_of};
+use common::{guarded, until, value_of};
 use futures_util::{SinkExt, StreamExt};
 use node::{TlsNode, WebSocket, bearer, refusal};
 use serde_json::{Value, json};
@@ -191,6 +191,9 @@ async fn what_is_no_tls_is_ended_and_others_are_served() {
         let (_, line) = node.curl("/healthz", &[]).await;
         assert_eq!(line, "200 2");
     }
+    let late = "pushgate_limit_rejections_total{limit=\"header_seconds\"} 2\n";
+    let page = async || node.curl("/metrics", &[]).await.0;
+    until("who was late is counted", page, |page| page.contains(late)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,12 +25,10 @@ pub struct Limits {
     pub header_bytes: usize,
     /// The target in the request line. Bytes, 64 to 65 534, default 8 KiB.
     pub target_bytes: usize,
-    /// To send a whole head. 0.05 s to a day, default 10 s.
+    /// To send a whole head, that of a WebSocket upgrade as well. 0.05 s to a day, default 10 s.
     pub header_seconds: Duration,
     /// To send a whole body. 0.05 s to a day, default 30 s.
     pub body_seconds: Duration,
-    /// To finish an upgrade to WebSocket. 0.05 s to a day, default 10 s.
-    pub upgrade_seconds: Duration,
     /// For a peer to take anything of what waits for it, on a connection or a stream of HTTP/2.
     /// 0.05 s to a day, default 10 s.
     pub write_seconds: Duration,
@@ -41,7 +39,8 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// Connections of one client at once. 1 to 1 000 000, default 16.
     pub connections_per_client: usize,
-    /// Connections from one address at once. 1 to 10 000 000, default 1 000.
+    /// Connections from one address at once, and subscriptions over HTTP/2 beside them.
+    /// 1 to 10 000 000, default 1 000.
     pub connections_per_address: usize,
     /// Connections of this node at once. 1 to 100 000 000, default 1 000 000.
     pub connections: usize,
@@ -73,7 +72,6 @@ impl Default for Limits {
             target_bytes: 8_192,
             header_seconds: Duration::from_secs(10),
             body_seconds: Duration::from_secs(30),
-            upgrade_seconds: Duration::from_secs(10),
             write_seconds: Duration::from_secs(10),
             keep_alive_seconds: Duration::from_secs(75),
             outbox_bytes: 1_048_576,
@@ -131,7 +129,6 @@ impl Limits {
     fn read_times(&mut self, section: &mut Section<'_>) {
         section.seconds("header_seconds", ANY_SPAN, &mut self.header_seconds);
         section.seconds("body_seconds", ANY_SPAN, &mut self.body_seconds);
-        section.seconds("upgrade_seconds", ANY_SPAN, &mut self.upgrade_seconds);
         section.seconds("write_seconds", ANY_SPAN, &mut self.write_seconds);
         section.seconds("keep_alive_seconds", ANY_SPAN, &mut self.keep_alive_seconds);
     }

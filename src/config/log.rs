@@ -12,8 +12,8 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 pub struct Log {
     /// How a line looks. Default: text.
     pub format: LogFormat,
-    /// A level, or directives of a tracing filter such as `info,pushgate::hub=debug`.
-    /// Default: `info`.
+    /// A level, or directives of a tracing filter such as `info,pushgate::hub=debug`. Libraries log
+    /// warnings at the most, whatever it asks for. Default: `info`.
     pub level: String,
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -44,14 +44,7 @@ impl Fields {
             let detail = "a body with a Content-Encoding is not taken";
             return Err(Failure::new(Problem::UnsupportedMediaType, detail));
         }
-        let bytes = Limited::new(body, limit).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                too_large(Limit::BodyBytes, limit)
-            } else {
-                Failure::new(Problem::BadRequest, "the body ended before it was whole")
-            }
-        })?;
-        Self::parse(parts, bytes.to_bytes()).await
+        Self::parse(parts, whole(body, limit).await?).await
     }
 
     async fn parse(parts: &Parts, bytes: Bytes) -> Result<Self, Failure> {
@@ -137,6 +130,25 @@ impl Fields {
             Self::Json(_) => Ok(self.text(name)?.into_iter().collect()),
         }
     }
+}
+
+/// All of a body, of at most `limit` bytes.
+///
+/// It is copied together as it comes: a piece holds on to all of the buffer that it was read into,
+/// and a body may come a byte at a time.
+async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Failure> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|_| Failure::new(Problem::BadRequest, "the body ended before it was whole"))?;
+        // Trailers say nothing here.
+        let Ok(piece) = frame.into_data() else { continue };
+        if piece.len() > limit.saturating_sub(whole.len()) {
+            return Err(too_large(Limit::BodyBytes, limit));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(Bytes::from(whole))
 }
 
 /// The members of a JSON object in their order, none of them judged.

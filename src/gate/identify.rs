@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::body::Fields;
 use super::origin::{is_own, origin_of};
 use super::request::{Pairs, remote_of};
-use super::{Failure, Gate};
+use super::{Failure, Gate, Via};
 use crate::channel::{ChannelName, Policy};
 use crate::code::Problem;
 use crate::identity::{Claims, ClientId};
@@ -154,9 +154,15 @@ impl Gate {
             return refused("this gateway takes no client id without its token");
         }
         let remote = remote_of(parts);
-        if remote.untrusted_proxy {
-            warn_of_proxy_once();
-            return refused("behind a proxy that is not in trusted_proxies a token is needed");
+        match remote.via {
+            Via::Nobody | Via::Trusted => {}
+            Via::Stranger => {
+                warn_of_proxy_once();
+                return refused("behind a proxy that is not in trusted_proxies a token is needed");
+            }
+            Via::Silent => {
+                return refused("the proxy does not say whom this is from: a token is needed");
+            }
         }
         let origin = origin_of(parts).filter(|origin| !is_own(parts, origin));
         match self.presence.may_speak(&client, remote.address, origin) {
@@ -189,7 +195,7 @@ impl Gate {
             address: remote.address,
             shown_ip: self.shown_ip(remote.address),
             origin: origin_of(parts).map(Arc::from),
-            is_counted: self.rates.counts(remote.address),
+            is_counted: self.rates.counts(remote.whom()),
             token,
         })
     }

@@ -32,7 +32,7 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
     }
     let remote = remote_of(&parts);
     if !gate.is_backend(&parts) {
-        gate.rates.login(remote.address)?;
+        gate.rates.login(remote.whom())?;
     }
     let query = Pairs::of_query(&parts)?;
     let fields = match parts.method {
@@ -50,7 +50,7 @@ pub(super) async fn login(State(gate): State<Arc<Gate>>, request: Request) -> An
         address: remote.address,
         shown_ip: gate.shown_ip(remote.address),
         origin: origin_of(&parts).map(Arc::from),
-        is_counted: gate.rates.counts(remote.address),
+        is_counted: gate.rates.counts(remote.whom()),
         token: Some(claims.order),
     };
     gate.presence.login(&visitor, Instant::now())?;

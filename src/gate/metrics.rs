@@ -98,7 +98,10 @@ impl Gate {
         let later = self.workers().map(|it| counts(&it.gaps));
         page.tell_sum(&metrics::GAPS, at_once.chain(later))?;
         page.tell_sum(&metrics::REJECTIONS, self.threads().map(|it| counts(&it.rejections)))?;
-        page.tell_sum(&metrics::LIMITED, self.threads().map(|it| counts(&it.limited)))?;
+        let requests = self.threads().map(|it| counts(&it.limited));
+        let connections = self.workers().map(|it| counts(&it.limited));
+        page.tell_sum(&metrics::LIMITED, requests.chain(connections))?;
+        page.tell_sum(&metrics::FLOODS, self.threads().map(|it| counts(&it.floods)))?;
         page.tell_sum(&metrics::HTTP_REQUESTS, self.threads().map(|it| counts(&it.requests)))?;
         let requests = self.threads().map(|it| counts(&it.panics));
         let connections = self.workers().map(|it| counts(&it.panics));

@@ -44,7 +44,7 @@ use tokio::sync::Notify;
 pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
-pub use limit::{AddressCounts, Entered, Rates, TooManyHere};
+pub use limit::{AddressCounts, Entered, Rates, TooManyHere, Whom};
 pub use problem::{Failure, problem_document};
 pub(crate) use request::Pairs;
 pub use route::Route;
@@ -67,19 +67,48 @@ pub struct Remote {
     pub peer: IpAddr,
     /// The address that the client is known by: the peer's, or what a trusted proxy says.
     pub address: IpAddr,
-    /// The request came through a trusted proxy, and names the address behind it.
-    pub proxied: bool,
-    /// The request came through a proxy that is not trusted, or says two things of its address.
-    pub untrusted_proxy: bool,
+    /// Who passed the request on.
+    pub via: Via,
     /// The connection is encrypted.
     pub tls: bool,
+}
+
+/// Who passed a request on, as far as its head tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Via {
+    /// Nobody that tells of it.
+    Nobody,
+    /// A proxy that is not trusted.
+    Stranger,
+    /// A trusted proxy that names whom it is from.
+    Trusted,
+    /// A trusted proxy that does not: the address is the last that is known.
+    Silent,
 }
 
 impl Remote {
     /// Whether the request was made on this machine: the connection was, and whoever passed it on
     /// is trusted and says so.
     pub const fn is_here(&self) -> bool {
-        self.peer.is_loopback() && self.address.is_loopback() && !self.untrusted_proxy
+        self.peer.is_loopback() && self.address.is_loopback() && self.is_told()
+    }
+
+    /// Whom the limits of an address count the request for.
+    pub(crate) const fn whom(&self) -> Whom {
+        match self.via {
+            Via::Silent => Whom::behind(self.address),
+            Via::Nobody | Via::Stranger | Via::Trusted => Whom::at(self.address),
+        }
+    }
+
+    /// Whether the address is that of whoever made the request, as far as we trust anybody.
+    const fn is_told(&self) -> bool {
+        matches!(self.via, Via::Nobody | Via::Trusted)
+    }
+
+    /// Whether it came through a trusted proxy, whose connections are not counted for an address.
+    const fn is_proxied(&self) -> bool {
+        matches!(self.via, Via::Trusted | Via::Silent)
     }
 }
 

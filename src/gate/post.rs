@@ -35,9 +35,9 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     };
     check_size(&gate, &fields)?;
     let caller = gate.identify(&parts, &query, Some(&fields))?;
-    let address = remote_of(&parts).address;
+    let remote = remote_of(&parts);
     if !matches!(caller, Caller::Backend(_)) {
-        gate.rates.post(address, caller.client())?;
+        gate.rates.post(remote.whom(), caller.client())?;
     }
     caller.check_write(&channel, &policy)?;
     let accepted = policy.accept(inbound(&fields)?)?;
@@ -47,10 +47,10 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     let to = fields.text("to")?;
     let key = key_of(&parts, &fields)?;
     if to.is_none() {
-        gate.may_open(&channel, &caller, address)?;
+        gate.may_open(&channel, &caller, remote.whom())?;
     }
     let sender = gate.sender(&parts, &caller, &policy, &channel)?;
-    let ip = gate.shown_ip(address);
+    let ip = gate.shown_ip(remote.address);
     let post = Post { channel, policy, sender, ip, content, to, key, way: Way::Http };
     let answer = gate.publish(&post).await?;
     Ok(json(answer))

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use percent_encoding::percent_decode;
 
-use super::{Failure, Gate, Remote};
+use super::{Failure, Gate, Remote, Via};
 use crate::channel::{ChannelName, Policy, Since};
 use crate::code::Problem;
 use crate::hub::From;
@@ -158,13 +158,7 @@ pub(super) fn channel_of(
 /// Who sent the request.
 pub(super) fn remote_of(parts: &Parts) -> Remote {
     let nowhere = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-    let unknown = Remote {
-        peer: nowhere,
-        address: nowhere,
-        proxied: false,
-        untrusted_proxy: true,
-        tls: false,
-    };
+    let unknown = Remote { peer: nowhere, address: nowhere, via: Via::Stranger, tls: false };
     // Put there by the server for each request; without it nothing is taken for granted.
     parts.extensions.get::<Remote>().copied().unwrap_or(unknown)
 }

@@ -1,15 +1,15 @@
 //! What all streams have in common: who subscribes to what, from where, told how.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http::request::Parts;
 use tokio::time::Instant;
 
 use super::identify::Caller;
-use super::limit::Entered;
+use super::limit::{Entered, Whom};
 use super::peer::ChannelPeer;
 use super::request::{Pairs, channel_of, from_of, remote_of};
 use super::{Failure, Gate};
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
     pub(super) tells_ignored: bool,
     /// How long after an update the next may come.
     pub(super) pace: Option<Duration>,
-    /// Its place among the connections of its address, where its proxy has none.
+    /// Its place among the connections of its address, where it does not have that of its connection.
     pub(super) entered: Option<Arc<Entered>>,
 }
 
@@ -67,8 +67,8 @@ impl Wanted {
         let from = from_of(parts, &query)?;
         let users = users_mode(&query, &policy)?;
         let pace = pace(&query, &policy, framing.transport)?;
-        gate.may_open(&channel, &caller, visitor.address)?;
-        let entered = gate.enter_behind_proxy(parts)?;
+        gate.may_open(&channel, &caller, remote_of(parts).whom())?;
+        let entered = gate.enter_beside_connection(parts)?;
         let claims = match caller {
             Caller::Client(claims) => Some(claims),
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
@@ -120,28 +120,29 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
 }
 
 impl Gate {
-    /// Counts a connection that comes through a trusted proxy for the address the proxy names; the
-    /// others are counted when they are accepted.
-    fn enter_behind_proxy(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
+    /// Counts a subscription for its address where its connection does not stand for it: through a
+    /// trusted proxy, whose connections count for nobody, and over HTTP/2, where one connection may
+    /// have a hundred of them.
+    fn enter_beside_connection(&self, parts: &Parts) -> Result<Option<Arc<Entered>>, Failure> {
         let remote = remote_of(parts);
-        if !remote.proxied {
+        if !remote.is_proxied() && parts.version < Version::HTTP_2 {
             return Ok(None);
         }
-        Ok(Some(Arc::new(self.addresses.enter(remote.address)?)))
+        Ok(Some(Arc::new(self.addresses.enter(remote.whom())?)))
     }
 
-    /// Whether somebody at `address` may use `channel`, which counts only where that would make it.
+    /// Whether `whom` may use `channel`, which counts only where that would make it.
     ///
     /// Names that the configuration has are few and nobody's invention, and are not counted.
     pub(super) fn may_open(
         &self,
         channel: &ChannelName,
         caller: &Caller,
-        address: IpAddr,
+        whom: Whom,
     ) -> Result<(), Failure> {
         let is_new = !self.hub.has(channel) && !self.policies.has_name(channel);
         if is_new && !matches!(caller, Caller::Backend(_)) {
-            self.rates.room(address)?;
+            self.rates.room(whom)?;
         }
         Ok(())
     }

@@ -33,14 +33,16 @@ pub struct Tally {
     pub(super) gaps: By<Missing, 2>,
     /// Requests and messages that failed.
     pub(super) rejections: By<(Way, Problem), 46>,
-    /// Those that failed by a limit.
-    pub(super) limited: By<Limit, 14>,
+    /// Those that failed by a limit, and connections that were ended by one.
+    pub(super) limited: By<Limit, 15>,
     /// Requests that were answered.
     pub(super) requests: By<(Route, Class), 90>,
     /// Bytes that HTTP wrote.
     pub sent: Count,
     /// Bytes that HTTP read.
     pub received: Count,
+    /// Connections over HTTP/2 that were ended as floods.
+    pub floods: Count,
     /// Bugs that ended a request.
     pub panics: Count,
 }
@@ -85,6 +87,11 @@ impl Tally {
         self.delivered.add((transport, Delivered::Direct), opening.inbox.len());
         self.gaps.add(Missing::Inbox, usize::from(opening.dropped > 0));
         self.gaps.add(Missing::History, usize::from(start.gap.is_some()));
+    }
+
+    /// Counts somebody who ran into `limit` and cannot be told.
+    pub fn ended_by(&self, limit: Limit) {
+        self.limited.add(limit, 1);
     }
 
     /// Counts the failure that somebody was told of.
@@ -157,13 +164,5 @@ impl Label for Problem {
 
     fn text(self) -> Cow<'static, str> {
         Cow::Borrowed(self.code())
-    }
-}
-
-impl Label for Limit {
-    const ALL: &'static [Self] = &Self::ALL;
-
-    fn text(self) -> Cow<'static, str> {
-        Cow::Borrowed(self.key())
     }
 }

@@ -77,7 +77,9 @@ metrics! {
     REJECTIONS, Counter, "pushgate_rejections_total", ["way", "code"],
         "Requests and messages that failed, by the code of the problem they were told.";
     LIMITED, Counter, "pushgate_limit_rejections_total", ["limit"],
-        "Rejections because of a limit, by its key in the configuration.";
+        "Rejections, and ends of connections that could not be told, because of a limit, by its key in the configuration.";
+    FLOODS, Counter, "pushgate_http2_floods_total", [],
+        "Connections over HTTP/2 that were ended as floods: of resets, frames that ask for nothing, or header blocks without end.";
     HTTP_REQUESTS, Counter, "pushgate_http_requests_total", ["route", "status"],
         "HTTP requests that were answered, by route and class of status.";
     PANICS, Counter, "pushgate_panics_total", [],

@@ -10,42 +10,60 @@ use http::HeaderMap;
 use http::header::FORWARDED;
 use ipnet::IpNet;
 
-use crate::gate::Remote;
+use crate::code::Problem;
+use crate::gate::{Failure, Remote, Via};
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// `Forwarded` and `X-Forwarded-For` of a trusted proxy name different addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Disputed;
+
 /// Who sent a request that came from `peer`.
 ///
-/// A proxy writes one of the two headers and lets the other pass as a client sent it. Which one it
-/// writes nobody told us: so where both are there and disagree, neither is believed, and the
-/// request is as one that came through a stranger.
-pub(crate) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], tls: bool) -> Remote {
+/// # Errors
+/// [`Disputed`]. A proxy writes one of the two headers and may let the other pass as a client sent
+/// it. Which one it writes nobody told us: whichever were believed, a client could choose by it
+/// whom its requests are counted for.
+pub(crate) fn remote(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    tls: bool,
+) -> Result<Remote, Disputed> {
     let peer = peer.to_canonical();
     let is_forwarded = headers.contains_key(FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
     if !is_forwarded || !is_trusted(peer, trusted) {
-        let untrusted_proxy = is_forwarded;
-        return Remote { peer, address: peer, proxied: false, untrusted_proxy, tls };
+        let via = if is_forwarded { Via::Stranger } else { Via::Nobody };
+        return Ok(Remote { peer, address: peer, via, tls });
     }
     let told = |name: &str, read: fn(&str) -> Option<IpAddr>| {
+        let read = |entry| std::str::from_utf8(entry).ok().and_then(read);
         headers.contains_key(name).then(|| believed(peer, all(headers, name).map(read), trusted))
     };
     let told = (told(FORWARDED.as_str(), forwarded_for), told(X_FORWARDED_FOR, parse_address));
-    let (address, disagree) = match told {
-        (Some(one), Some(other)) if one != other => (peer, true),
-        (Some(address), _) | (None, Some(address)) => (address, false),
-        (None, None) => (peer, false),
+    let (address, via) = match told {
+        (Some(one), Some(other)) if one != other => return Err(Disputed),
+        (Some(told), _) | (None, Some(told)) => told,
+        (None, None) => (peer, Via::Silent),
     };
-    if disagree {
-        warn_of_disagreement_once();
-    }
-    Remote { peer, address, proxied: true, untrusted_proxy: disagree, tls }
+    Ok(Remote { peer, address, via, tls })
 }
 
-fn warn_of_disagreement_once() {
+impl From<Disputed> for Failure {
+    fn from(_: Disputed) -> Self {
+        warn_of_dispute_once();
+        let detail = "Forwarded and X-Forwarded-For name different addresses; \
+                      the proxy is to remove the one that it does not write";
+        Self::new(Problem::BadRequest, detail)
+    }
+}
+
+fn warn_of_dispute_once() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         tracing::warn!(
-            "Forwarded and X-Forwarded-For of a trusted proxy disagree: neither is believed; \
+            "Forwarded and X-Forwarded-For of a trusted proxy disagree: such requests are refused; \
              let the proxy remove the one that it does not write"
         );
     });
@@ -56,17 +74,20 @@ fn believed(
     peer: IpAddr,
     chain: impl Iterator<Item = Option<IpAddr>>,
     trusted: &[IpNet],
-) -> IpAddr {
-    let mut address = peer;
+) -> (IpAddr, Via) {
+    let (mut address, mut via) = (peer, Via::Silent);
     for entry in chain.collect::<Vec<_>>().into_iter().rev() {
         // An entry that hides its address, or is garbage: nothing left of it can be believed.
-        let Some(entry) = entry else { break };
-        address = entry;
+        let Some(entry) = entry else {
+            via = Via::Silent;
+            break;
+        };
+        (address, via) = (entry, Via::Trusted);
         if !is_trusted(entry, trusted) {
             break;
         }
     }
-    address
+    (address, via)
 }
 
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -75,10 +96,13 @@ pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 
 /// The entries of a header that may be repeated and lists entries with commas. Empty ones are none:
 /// RFC 9110 section 5.6.1.2.
-fn all<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+///
+/// They are split before anybody asks whether they are text, so that what a client wrote spoils no
+/// entry but its own.
+fn all<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let values = headers.get_all(name).into_iter();
-    let entries = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
-    entries.map(str::trim).filter(|entry| !entry.is_empty())
+    let entries = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
 }
 
 /// The `for` of an element of `Forwarded`.
@@ -123,16 +147,20 @@ mod tests {
     use super::*;
     use http::{HeaderName, HeaderValue};
 
-    fn of(peer: &str, headers: &[(&str, &str)]) -> (String, bool) {
+    fn of(peer: &str, headers: &[(&str, &str)]) -> (String, Via) {
         let remote = remote_of(peer, headers);
-        (remote.address.to_string(), remote.untrusted_proxy)
+        (remote.address.to_string(), remote.via)
     }
 
     fn remote_of(peer: &str, headers: &[(&str, &str)]) -> Remote {
+        try_remote_of(peer, headers).unwrap()
+    }
+
+    fn try_remote_of(peer: &str, headers: &[(&str, &str)]) -> Result<Remote, Disputed> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            map.append(name, HeaderValue::from_str(value).unwrap());
+            map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "127.0.0.2/32".parse().unwrap()];
         remote(peer.parse().unwrap(), &map, &trusted, false)
@@ -158,6 +186,15 @@ mod tests {
             ("127.0.0.1", &[("forwarded", "for=127.0.0.1")]),
             ("127.0.0.2", &[(header, "9.9.9.9")]),
             ("127.0.0.2", &[(header, "127.0.0.1, 9.9.9.9")]),
+            ("127.0.0.2", &[(header, "\u{e9}, 9.9.9.9")]),
+            ("127.0.0.2", &[(header, "\u{e9}")]),
+            ("127.0.0.2", &[(header, "\u{e9}, 127.0.0.2")]),
+            ("127.0.0.2", &[(header, "127.0.0.1, garbage, 127.0.0.2")]),
+            ("127.0.0.2", &[(header, "")]),
+            ("127.0.0.2", &[(header, " , ,")]),
+            ("127.0.0.2", &[("forwarded", "for=unknown")]),
+            ("127.0.0.2", &[("forwarded", "for=127.0.0.1, for=_hidden")]),
+            ("127.0.0.2", &[("forwarded", "proto=https")]),
         ] {
             assert!(!remote_of(elsewhere.0, elsewhere.1).is_here(), "{elsewhere:?}");
         }
@@ -166,54 +203,71 @@ mod tests {
     #[test]
     fn headers_of_a_stranger_are_not_believed() {
         let forged = [("x-forwarded-for", "1.2.3.4")];
-        assert_eq!(of("9.9.9.9", &forged), ("9.9.9.9".to_owned(), true));
-        assert_eq!(of("9.9.9.9", &[]), ("9.9.9.9".to_owned(), false));
+        assert_eq!(of("9.9.9.9", &forged), ("9.9.9.9".to_owned(), Via::Stranger));
+        assert_eq!(of("9.9.9.9", &[]), ("9.9.9.9".to_owned(), Via::Nobody));
         assert_eq!(of("::ffff:9.9.9.9", &[]).0, "9.9.9.9");
     }
 
     #[test]
     fn the_rightmost_untrusted_entry_is_believed() {
+        let told = |address: &str| (address.to_owned(), Via::Trusted);
+        let silent = || ("10.0.0.1".to_owned(), Via::Silent);
         let cases = [
-            ("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
-            ("x-forwarded-for", "10.0.0.3, 10.0.0.2", "10.0.0.3"),
-            ("x-forwarded-for", "1.2.3.4, garbage", "10.0.0.1"),
-            ("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https", "2001:db8::1"),
-            ("forwarded", "for=1.2.3.4:80", "1.2.3.4"),
-            ("forwarded", "for=_hidden", "10.0.0.1"),
-            ("forwarded", "For=\"[2001:DB8::1]\" ; by=x", "2001:db8::1"),
-            ("forwarded", "for=\"1.2.3.4:_port\"", "1.2.3.4"),
-            ("forwarded", "for=1.2.3.4, for=unknown", "10.0.0.1"),
-            ("forwarded", "for=\"6.6.6.6, for=1.2.3.4", "1.2.3.4"),
-            ("forwarded", "proto=https;host=a", "10.0.0.1"),
-            ("x-forwarded-for", "2001:db8::1", "2001:db8::1"),
-            ("x-forwarded-for", "[2001:db8::1]:99", "2001:db8::1"),
-            ("x-forwarded-for", "1.2.3.4:99", "1.2.3.4"),
-            ("x-forwarded-for", "::ffff:1.2.3.4", "1.2.3.4"),
-            ("x-forwarded-for", ",, 1.2.3.4 ,", "1.2.3.4"),
-            ("x-forwarded-for", "6.6.6.6, 1.2.3.4 5.6.7.8", "10.0.0.1"),
-            ("x-forwarded-for", "6.6.6.6, [1.2.3.4]", "10.0.0.1"),
-            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:", "10.0.0.1"),
-            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:999999", "10.0.0.1"),
-            ("x-forwarded-for", "6.6.6.6, [2001:db8::1", "10.0.0.1"),
-            ("x-forwarded-for", "6.6.6.6, 2001:db8::1%eth0", "10.0.0.1"),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4, 10.0.0.2", told("1.2.3.4")),
+            ("x-forwarded-for", "10.0.0.3, 10.0.0.2", told("10.0.0.3")),
+            ("x-forwarded-for", "1.2.3.4, garbage", silent()),
+            ("forwarded", "for=6.6.6.6, for=\"[2001:db8::1]:99\";proto=https", told("2001:db8::1")),
+            ("forwarded", "for=1.2.3.4:80", told("1.2.3.4")),
+            ("forwarded", "for=_hidden", silent()),
+            ("forwarded", "For=\"[2001:DB8::1]\" ; by=x", told("2001:db8::1")),
+            ("forwarded", "for=\"1.2.3.4:_port\"", told("1.2.3.4")),
+            ("forwarded", "for=1.2.3.4, for=unknown", silent()),
+            ("forwarded", "for=\"6.6.6.6, for=1.2.3.4", told("1.2.3.4")),
+            ("forwarded", "proto=https;host=a", silent()),
+            ("x-forwarded-for", "\u{e9}, 1.2.3.4", told("1.2.3.4")),
+            ("forwarded", "\u{e9}, for=1.2.3.4", told("1.2.3.4")),
+            ("x-forwarded-for", "1.2.3.4, \u{e9}", silent()),
+            ("x-forwarded-for", "", silent()),
+            ("x-forwarded-for", "garbage, 10.0.0.2", ("10.0.0.2".to_owned(), Via::Silent)),
+            ("x-forwarded-for", "2001:db8::1", told("2001:db8::1")),
+            ("x-forwarded-for", "[2001:db8::1]:99", told("2001:db8::1")),
+            ("x-forwarded-for", "1.2.3.4:99", told("1.2.3.4")),
+            ("x-forwarded-for", "::ffff:1.2.3.4", told("1.2.3.4")),
+            ("x-forwarded-for", ",, 1.2.3.4 ,", told("1.2.3.4")),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4 5.6.7.8", silent()),
+            ("x-forwarded-for", "6.6.6.6, [1.2.3.4]", silent()),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:", silent()),
+            ("x-forwarded-for", "6.6.6.6, 1.2.3.4:999999", silent()),
+            ("x-forwarded-for", "6.6.6.6, [2001:db8::1", silent()),
+            ("x-forwarded-for", "6.6.6.6, 2001:db8::1%eth0", silent()),
         ];
-        for (name, value, address) in cases {
-            assert_eq!(of("10.0.0.1", &[(name, value)]), (address.to_owned(), false), "{value}");
+        for (name, value, expected) in cases {
+            assert_eq!(of("10.0.0.1", &[(name, value)]), expected, "{value}");
         }
         let two = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.2.3.4")];
         assert_eq!(of("10.0.0.1", &two).0, "1.2.3.4");
     }
 
     #[test]
-    fn headers_that_disagree_are_both_not_believed() {
+    fn headers_that_disagree_are_refused() {
         let both = |one, other| [("forwarded", one), ("x-forwarded-for", other)];
         let agreed = of("10.0.0.1", &both("for=1.2.3.4", "6.6.6.6, 1.2.3.4"));
-        assert_eq!(agreed, ("1.2.3.4".to_owned(), false));
-        for (one, other) in
-            [("for=6.6.6.6", "1.2.3.4"), ("for=1.2.3.4", "6.6.6.6"), ("for=_a", "1.2.3.4")]
-        {
-            let disputed = of("10.0.0.1", &both(one, other));
-            assert_eq!(disputed, ("10.0.0.1".to_owned(), true), "{one} against {other}");
+        assert_eq!(agreed, ("1.2.3.4".to_owned(), Via::Trusted));
+        for (one, other) in [
+            ("for=6.6.6.6", "1.2.3.4"),
+            ("for=1.2.3.4", "6.6.6.6"),
+            ("for=_a", "1.2.3.4"),
+            ("for=10.0.0.1", "garbage"),
+            ("", "1.2.3.4"),
+        ] {
+            let disputed = try_remote_of("10.0.0.1", &both(one, other));
+            assert_eq!(disputed.unwrap_err(), Disputed, "{one} against {other}");
+            let own = of("9.9.9.9", &both(one, other));
+            assert_eq!(
+                own,
+                ("9.9.9.9".to_owned(), Via::Stranger),
+                "of a stranger neither says anything"
+            );
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::frames::{Frames, Part};
+
 /// The preface that comes before all frames, RFC 9113 section 3.4.
 const PREFACE: usize = 24;
-/// Length, kind, flags and stream.
-const HEAD: usize = 9;
 /// How many may come in a second. Clients ping a few times a second at most, to learn how fast a
 /// connection is, and seldom send settings twice.
 const A_SECOND: u32 = 1000;
@@ -19,11 +19,7 @@ const A_SECOND: u32 = 1000;
 /// answers are made of are not counted, nor those that open windows.
 #[derive(Debug)]
 pub(super) struct Chatter {
-    /// What has come of a head that is not whole.
-    head: [u8; HEAD],
-    have: usize,
-    /// How much comes before the next head.
-    skip: usize,
+    frames: Frames,
     count: u32,
     since: Instant,
 }
@@ -31,34 +27,23 @@ pub(super) struct Chatter {
 impl Chatter {
     /// A connection of which nothing was read.
     pub(super) fn new(now: Instant) -> Self {
-        Self { head: [0; HEAD], have: 0, skip: PREFACE, count: 0, since: now }
+        Self { frames: Frames::behind(PREFACE), count: 0, since: now }
     }
 
     /// Looks at what was read; `false` once too many came within a second.
     pub(super) fn allows(&mut self, mut bytes: &[u8], now: Instant) -> bool {
         let mut is_fine = true;
         while !bytes.is_empty() {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            let taken = (HEAD - self.have).min(bytes.len());
-            let (new, rest) = bytes.split_at(taken);
-            for (to, from) in self.head.iter_mut().skip(self.have).zip(new) {
-                *to = *from;
-            }
-            self.have += taken;
-            bytes = rest;
-            if self.have == HEAD {
-                is_fine &= self.on_head(now);
+            let (part, taken) = self.frames.next(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            if let Part::Head(kind) = part {
+                is_fine &= self.on_frame(kind, now);
             }
         }
         is_fine
     }
 
-    fn on_head(&mut self, now: Instant) -> bool {
-        let [high, middle, low, kind, ..] = self.head;
-        self.have = 0;
-        self.skip = [high, middle, low].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    fn on_frame(&mut self, kind: u8, now: Instant) -> bool {
         // DATA, HEADERS, RST_STREAM, WINDOW_UPDATE, CONTINUATION.
         if matches!(kind, 0 | 1 | 3 | 8 | 9) {
             return true;

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::Service;
 
+use super::arriving::{Arriving, Fate};
 use super::head::closing;
 use super::trace::cut;
 use super::{address, cors, limits};
@@ -52,16 +53,18 @@ impl Front {
         response
     }
 
-    /// Answers one request.
+    /// Answers one request. Of one whose body was cut, the verb has the failure, but not the cause.
     pub(super) async fn answer(
         &self,
         (peer, tls): (SocketAddr, bool),
         detachable: Detachable,
-        request: Request<Incoming>,
+        request: Request<Arriving<Incoming>>,
     ) -> Response {
         let (mut parts, body) = request.into_parts();
+        let fate = body.fate();
         let log = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
+        let proxies = &self.gate.config.trusted_proxies;
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
             let response = failure.into_response();
             // A head that is wrong may hide where the next one begins.
@@ -69,20 +72,30 @@ impl Front {
         } else if let Some(response) = self.cors.preflight(&parts) {
             response
         } else {
-            let proxies = &self.gate.config.trusted_proxies;
-            let remote = address::remote(peer.ip(), &parts.headers, proxies, tls);
-            parts.extensions.insert(remote);
-            parts.extensions.insert(detachable);
-            let origin = parts.headers.get(http::header::ORIGIN).cloned();
-            let request = Request::from_parts(parts, Body::new(body));
-            let mut router = self.router.clone();
-            let Ok(mut response) = Service::call(&mut router, request).await;
-            self.cors.allow(origin.as_ref(), response.headers_mut());
-            response
+            match address::remote(peer.ip(), &parts.headers, proxies, tls) {
+                Err(disputed) => self.refuse(&parts.headers, &disputed.into()),
+                Ok(remote) => {
+                    parts.extensions.insert(remote);
+                    parts.extensions.insert(detachable);
+                    self.routed(Request::from_parts(parts, Body::new(body)), &fate).await
+                }
+            }
         };
         if let Some((method, path)) = log {
             tracing::debug!(%method, ?path, status = response.status().as_u16());
         }
+        response
+    }
+
+    /// The answer of a verb.
+    async fn routed(&self, request: Request<Body>, fate: &Fate) -> Response {
+        let origin = request.headers().get(http::header::ORIGIN).cloned();
+        let mut router = self.router.clone();
+        let Ok(mut response) = Service::call(&mut router, request).await;
+        if fate.is_cut() {
+            response = Failure::draining().into_response();
+        }
+        self.cors.allow(origin.as_ref(), response.headers_mut());
         response
     }
 }

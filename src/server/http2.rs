@@ -1,11 +1,15 @@
 //! HTTP/2: what one connection may have open at once, with every bound that a peer could lean on.
 
+use std::error::Error;
+use std::sync::Arc;
+
+use h2::Reason;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 
 use super::serve::HTTP_BUFFER;
 use super::streams::Streams;
-use crate::config::Config;
+use crate::gate::Gate;
 
 /// Requests that one connection may have open: the least that RFC 9113 section 6.5.2 recommends.
 /// More of them is more that one connection can make us hold.
@@ -23,9 +27,10 @@ const MAX_RESET_UNSEEN: usize = 20;
 const MAX_RESET_BY_US: usize = 1024;
 
 /// How a connection is driven, with every bound named that one of its peers could lean on.
-pub(super) fn builder(config: &Config) -> http2::Builder<Streams> {
-    let limits = &config.limits;
-    let mut builder = http2::Builder::new(Streams { write: limits.write_seconds });
+pub(super) fn builder(gate: &Gate) -> http2::Builder<Streams> {
+    let (config, limits) = (&gate.config, &gate.config.limits);
+    let tallies = Arc::clone(&gate.tallies);
+    let mut builder = http2::Builder::new(Streams { write: limits.write_seconds, tallies });
     builder
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(config.heartbeat.interval))
@@ -40,4 +45,11 @@ pub(super) fn builder(config: &Config) -> http2::Builder<Streams> {
         .max_pending_accept_reset_streams(MAX_RESET_UNSEEN)
         .max_local_error_reset_streams(MAX_RESET_BY_US);
     builder
+}
+
+/// Whether hyper ended a connection with this error because the peer asked for too much at once.
+pub(super) fn is_flood(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    // The peer may have said that of us, too.
+    error.is_some_and(|e| e.is_library() && e.reason() == Some(Reason::ENHANCE_YOUR_CALM))
 }

@@ -15,6 +15,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
 use super::chatter::Chatter;
+use super::goaway::Outgoing;
+use crate::code::Limit;
 use crate::gate::Tallies;
 use crate::metrics::Tally as _;
 use crate::worker::Socket;
@@ -160,11 +162,13 @@ pub(super) struct Guarded {
     /// What was read before.
     read: Bytes,
     /// Of HTTP/2. In HTTP/1.1, what is read between two requests begins a head instead.
-    chatter: Option<Box<Chatter>>,
+    frames: Option<Box<(Chatter, Outgoing)>>,
     activity: Arc<Activity>,
     tallies: Tallies,
     deadline: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// The deadline was over once.
+    is_given_up: bool,
 }
 
 impl Guarded {
@@ -175,14 +179,36 @@ impl Guarded {
         deadline: Duration,
     ) -> Self {
         let is_http2 = version == Version::Http2;
-        let chatter = is_http2.then(|| Box::new(Chatter::new(Instant::now())));
-        Self { stream, read, chatter, activity, tallies, deadline, waiting: None }
+        let frames = is_http2.then(|| Box::new((Chatter::new(Instant::now()), Outgoing::new())));
+        Self {
+            stream,
+            read,
+            frames,
+            activity,
+            tallies,
+            deadline,
+            waiting: None,
+            is_given_up: false,
+        }
     }
 
-    fn count_sent(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(count)) = written {
-            self.tallies.mine().sent.add(*count);
+    /// Counts what the socket took of `slices`.
+    fn on_written(&mut self, slices: &[IoSlice<'_>], written: &Poll<io::Result<usize>>) {
+        let Poll::Ready(Ok(count)) = written else { return };
+        self.tallies.mine().sent.add(*count);
+        let Some((_, outgoing)) = self.frames.as_deref_mut() else { return };
+        let mut left = *count;
+        for slice in slices {
+            let taken = left.min(slice.len());
+            outgoing.on_written(slice.get(..taken).unwrap_or_default());
+            left -= taken;
         }
+    }
+
+    /// What a flood is to get instead of `bytes`.
+    fn calming(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (_, outgoing) = self.frames.as_deref().filter(|_| self.activity.is_flooded())?;
+        Some(outgoing.calming(bytes))
     }
 
     /// The stream, and what was read from it and not asked for.
@@ -194,7 +220,7 @@ impl Guarded {
         if bytes.is_empty() {
             return;
         }
-        let Some(chatter) = &mut self.chatter else {
+        let Some((chatter, _)) = self.frames.as_deref_mut() else {
             self.activity.on_read(bytes);
             return;
         };
@@ -219,6 +245,9 @@ impl Guarded {
             .waiting
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + deadline)));
         ready!(waiting.as_mut().poll(context));
+        if !std::mem::replace(&mut self.is_given_up, true) {
+            self.tallies.mine().ended_by(Limit::WriteSeconds);
+        }
         if let Stream::Plain(tcp) = &self.stream {
             // The kernel must not go on offering the backlog after we are done.
             let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
@@ -259,8 +288,10 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.count_sent(&written);
+        let calming = self.calming(bytes);
+        let told = calming.as_deref().unwrap_or(bytes);
+        let written = Pin::new(&mut self.stream).poll_write(context, told);
+        self.on_written(&[IoSlice::new(bytes)], &written);
         self.judge(written, context)
     }
 
@@ -269,8 +300,12 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.frames.is_some() && self.activity.is_flooded() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(context, first.map_or(&[], |slice| slice));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.count_sent(&written);
+        self.on_written(slices, &written);
         self.judge(written, context)
     }
 

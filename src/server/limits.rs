@@ -14,15 +14,45 @@ use crate::gate::Failure;
 /// Judges a head.
 ///
 /// # Errors
-/// 400 for an HTTP/1.1 request without exactly one `Host` that is one, for a target that is no
-/// path, and for a `Transfer-Encoding` that is more than `chunked`; 414, 431 or 413, with the limit.
+/// 400 for a request that does not name exactly one host that is one, for a length that is given
+/// again, for a target that is no path, and for a `Transfer-Encoding` that is more than `chunked`;
+/// 414, 431 or 413, with the limit.
 pub(super) fn check(limits: &Limits, parts: &Parts) -> Result<(), Failure> {
     if parts.version < Version::HTTP_2 {
         check_host(parts)?;
         check_target(parts)?;
         check_coding(&parts.headers)?;
+    } else {
+        check_authority(parts)?;
     }
+    check_length(&parts.headers)?;
     check_sizes(limits, parts)
+}
+
+/// HTTP/2 names the host in `:authority`. What stands in for HTTP/1.1 may leave it in `Host`; two
+/// that differ would lead us elsewhere than whoever looked at the other. Source: RFC 9113 section
+/// 8.3.1.
+fn check_authority(parts: &Parts) -> Result<(), Failure> {
+    let Some(authority) = parts.uri.authority() else { return check_host(parts) };
+    if !authority.as_str().bytes().all(is_of_host) {
+        return Err(Failure::field(":authority", "is no host with an optional port"));
+    }
+    let is_same =
+        |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(()),
+        (Some(host), None) if is_same(host) => Ok(()),
+        (Some(_), _) => Err(Failure::field("Host", "must be what :authority is, if it is given")),
+    }
+}
+
+/// Over HTTP/2 nobody before us minds a length that is given twice and the same.
+fn check_length(headers: &HeaderMap) -> Result<(), Failure> {
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_none() {
+        return Ok(());
+    }
+    Err(Failure::field("Content-Length", "must be given once"))
 }
 
 /// Source: RFC 9112 section 3.2.
@@ -36,10 +66,14 @@ fn check_host(parts: &Parts) -> Result<(), Failure> {
     }
 }
 
-/// Whether only characters stand there that hosts and ports have: names, addresses, a zone.
+/// Whether only characters stand there that hosts and ports have.
 fn is_host(value: &HeaderValue) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(byte);
-    value.as_bytes().iter().all(fits)
+    value.as_bytes().iter().copied().all(is_of_host)
+}
+
+/// Whether names, addresses, a zone or a port may have this.
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte)
 }
 
 /// Refuses targets that are for proxies: `http://other.test/`, and `other.test:80` of a `CONNECT`.

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::front::Front;
 use super::io::Stream;
 use super::serve::Serving;
+use crate::code::Limit;
 use crate::gate::TooManyHere;
 
 /// How long to wait when there are no descriptors or no memory left: accepting again at once would
@@ -123,7 +124,11 @@ async fn begin(
 ) -> Option<Stream> {
     let Some(acceptor) = acceptor else { return Some(Stream::Plain(stream)) };
     let time = front.gate.config.limits.header_seconds;
-    let tls = tokio::time::timeout(time, acceptor.accept(stream)).await.ok()?.ok()?;
+    let Ok(tls) = tokio::time::timeout(time, acceptor.accept(stream)).await else {
+        front.gate.tallies.mine().ended_by(Limit::HeaderSeconds);
+        return None;
+    };
+    let tls = tls.ok()?;
     Some(Stream::Tls(Box::new(tls)))
 }
 

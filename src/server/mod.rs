@@ -6,13 +6,18 @@
 mod activity;
 pub(crate) mod address;
 mod admin;
+mod alarm;
+mod arriving;
 mod banner;
 mod chatter;
 mod cors;
+mod frames;
 mod front;
+mod goaway;
 mod head;
 mod http2;
 mod io;
+mod lengths;
 mod limits;
 mod listen;
 mod memory;

@@ -18,10 +18,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::activity::{Activity, Underway};
 use super::address::is_trusted;
+use super::alarm::Alarm;
+use super::arriving::Arriving;
 use super::front::Front;
 use super::head::{self, closing, whole};
 use super::http2;
@@ -33,13 +35,14 @@ use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHer
 use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
 
-/// What hyper may buffer of a connection, each way.
+/// What hyper may buffer of a connection, each way; more where a head may be longer.
 pub(super) const HTTP_BUFFER: usize = 64 * 1024;
+/// What a head has beside its target and its fields, and by how much it may exceed their limits so
+/// that we are the ones who say so.
+const HEAD_MARGIN: usize = 8 * 1024;
 
-/// How long a peer that is refused may go on sending, so that it reads why.
+/// How long a peer that is refused, or floods us, may go on so that it reads what we told it.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long a peer that floods us may still read what we told it, GOAWAY among that.
-const FLOOD_FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection while it speaks HTTP.
 pub(super) struct Serving {
@@ -110,14 +113,26 @@ impl Serving {
         }
     }
 
+    /// What is over when its first request has not come in time.
+    const fn late(&self) -> Limit {
+        match self.place {
+            Place::Taken(_) => Limit::HeaderSeconds,
+            Place::None { .. } => Limit::ConnectionsPerAddress,
+        }
+    }
+
     /// Serves a connection that has just opened.
     pub(super) async fn serve(self, mut stream: Stream) {
         let limits = &self.front.gate.config.limits;
         let (header, keep_alive) = self.patience();
         let activity = Activity::new(header, keep_alive, Instant::now());
         let version = timeout(header, stream.version(Bytes::new())).await;
-        let Ok(Ok((version, read))) = version else { return };
         let tallies = Arc::clone(&self.front.gate.tallies);
+        let (version, read) = match version {
+            Ok(Ok(known)) => known,
+            Ok(Err(_)) => return,
+            Err(_) => return tallies.mine().ended_by(self.late()),
+        };
         tallies.mine().received.add(read.len());
         let counted = (Arc::clone(&activity), tallies);
         let io = Guarded::new(stream, (version, read), counted, limits.write_seconds);
@@ -142,7 +157,9 @@ impl Serving {
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(HTTP_BUFFER).header_read_timeout(None);
+        let limits = &self.front.gate.config.limits;
+        let head = limits.target_bytes + limits.header_bytes + HEAD_MARGIN;
+        builder.max_buf_size(HTTP_BUFFER.max(head)).header_read_timeout(None);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -207,10 +224,10 @@ impl Serving {
     }
 
     async fn serve_http2(self, io: Guarded, activity: Arc<Activity>) {
-        let limits = &self.front.gate.config.limits;
+        let (header, _) = self.patience();
         let caller = Caller::new(&self, &activity);
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
-        let builder = http2::builder(&self.front.gate.config);
+        let builder = http2::builder(&self.front.gate);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -237,14 +254,25 @@ impl Serving {
             if last_call.is_some() {
                 return Poll::Ready(Ok(()));
             }
-            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it.
-            let time = if is_flooded { FLOOD_FAREWELL } else { limits.header_seconds };
+            // Idle for too long, or not to be borne: GOAWAY, and some time to hear of it. A request
+            // may have been on its way from whoever had one answered before, and from no one else.
+            let time = if is_flooded {
+                FAREWELL
+            } else if activity.is_in_head() {
+                self.front.gate.tallies.mine().ended_by(self.late());
+                header.min(FAREWELL)
+            } else {
+                header
+            };
             last_call = Some(Instant::now() + time);
             Pin::new(&mut connection).graceful_shutdown();
             context.waker().wake_by_ref();
             Poll::Pending
         });
-        if let Err(error) = ended.await {
+        let ended = ended.await;
+        let is_flood = activity.is_flooded() || ended.as_ref().is_err_and(http2::is_flood);
+        self.front.gate.tallies.mine().floods.add(usize::from(is_flood));
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         }
     }
@@ -266,27 +294,6 @@ fn too_late() -> Failure {
     Failure::of_limit(Limit::HeaderSeconds, detail)
 }
 
-/// A timer that is moved only when it must ring earlier, or has rung too early.
-#[derive(Default)]
-struct Alarm(Option<Pin<Box<Sleep>>>);
-
-impl Alarm {
-    fn poll(&mut self, due: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = due else { return Poll::Pending };
-        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if sleep.deadline() > due {
-            sleep.as_mut().reset(due);
-        }
-        while sleep.as_mut().poll(context).is_ready() {
-            if sleep.deadline() >= due {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(due);
-        }
-        Poll::Pending
-    }
-}
-
 /// Calls the gateway for each request of a connection.
 #[derive(Clone)]
 struct Caller {
@@ -297,6 +304,7 @@ struct Caller {
     peer: SocketAddr,
     is_tls: bool,
     has_place: bool,
+    draining: watch::Receiver<bool>,
 }
 
 impl Caller {
@@ -308,6 +316,7 @@ impl Caller {
             peer: serving.peer,
             is_tls: serving.is_tls,
             has_place: matches!(serving.place, Place::Taken(_)),
+            draining: serving.draining.clone(),
         }
     }
 
@@ -355,6 +364,7 @@ impl Caller {
             self.unread.below(self.front.gate.config.limits.outbox_bytes).await;
         }
         let detachable = self.detachable(&request);
+        let request = request.map(|body| Arriving::new(body, self.draining.clone()));
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
         let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         self.front.gate.answered(route, &response);

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,9 @@ use hyper::rt::Executor;
 use tokio::sync::Notify;
 use tokio::task::futures::TaskLocalFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::code::Limit;
+use crate::gate::Tallies;
 
 /// The most of an answer that leaves in one piece: what hyper holds beyond the window.
 const PIECE: usize = 16 * 1024;
@@ -91,9 +94,10 @@ impl Pieces {
 
 /// Runs the streams of a connection, each until it is done or its peer has taken nothing for the
 /// write deadline; then it is reset, and the others go on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Streams {
     pub(super) write: Duration,
+    pub(super) tallies: Tallies,
 }
 
 impl<F> Executor<F> for Streams
@@ -103,7 +107,8 @@ where
     fn execute(&self, future: F) {
         let progress = Arc::<Progress>::default();
         let inner = Box::pin(PROGRESS.scope(Arc::clone(&progress), future));
-        tokio::spawn(Watched { inner, progress, write: self.write, alarm: None });
+        let streams = self.clone();
+        tokio::spawn(Watched { inner, progress, streams, alarm: None });
     }
 }
 
@@ -111,7 +116,7 @@ where
 struct Watched<F> {
     inner: Pin<Box<TaskLocalFuture<Arc<Progress>, F>>>,
     progress: Arc<Progress>,
-    write: Duration,
+    streams: Streams,
     /// Exists only while something waits.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -127,13 +132,15 @@ impl<F: Future> Future for Watched<F> {
             self.alarm = None;
             return Poll::Pending;
         };
-        let due = since + self.write;
+        let due = since + self.streams.write;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if alarm.deadline() != due {
             alarm.as_mut().reset(due);
         }
-        // Ready: hyper's future is dropped with us, and that resets the stream.
-        alarm.as_mut().poll(context)
+        ready!(alarm.as_mut().poll(context));
+        self.streams.tallies.mine().ended_by(Limit::WriteSeconds);
+        // hyper's future is dropped with us, and that resets the stream.
+        Poll::Ready(())
     }
 }
 
@@ -210,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_waits_for_too_long_is_dropped_and_one_that_moves_is_not() {
-        let streams = Streams { write: Duration::from_secs(10) };
+        let streams = Streams { write: Duration::from_secs(10), tallies: Tallies::default() };
         let (ended, is_ended) = tokio::sync::oneshot::channel();
         streams.execute(async move {
             let progress = Progress::of_this_stream().unwrap();

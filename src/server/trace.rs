@@ -1,6 +1,10 @@
 //! Logs: text for people or JSON for machines, on standard error.
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Log, LogFormat};
 
@@ -17,26 +21,36 @@ pub(super) fn cut(text: &str) -> String {
 
 /// Starts logging for the process; a second call changes nothing.
 ///
-/// A level alone is ours: libraries stay at `warn`, since some of them write header fields, and
-/// with them tokens, into their finest logs.
+/// A level alone is ours, and no filter opens a library below `warn`: some of them write header
+/// fields, and with them tokens, into their finest logs.
 pub fn start_logging(log: &Log) {
     let directive = if log.level.contains(['=', ',']) {
         log.level.clone()
     } else {
         format!("warn,pushgate={}", log.level)
     };
-    // h2 warns of each wrong frame: as often as a peer likes.
-    let quiet = ["hyper=warn", "hyper_util=warn", "h2=error", "rustls=warn", "tungstenite=warn"];
-    let mut filter = EnvFilter::new(directive);
-    for library in quiet.iter().filter_map(|text| text.parse().ok()) {
-        filter = filter.add_directive(library);
-    }
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs =
+        tracing_subscriber::registry().with(EnvFilter::new(directive)).with(filter_fn(may_log));
+    let lines = fmt::layer().with_writer(std::io::stderr);
     // A test may have started it already.
     let _ = match log.format {
-        LogFormat::Text => logs.with_ansi(false).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+        LogFormat::Text => logs.with(lines.with_ansi(false)).try_init(),
+        LogFormat::Json => logs.with(lines.json().flatten_event(true)).try_init(),
     };
+}
+
+/// Whether something may be logged at all, whatever the filter asks for.
+///
+/// A filter can name any module of any library, so that no rule in it could be the last word.
+fn may_log(metadata: &Metadata<'_>) -> bool {
+    let part = metadata.target().split("::").next().unwrap_or_default();
+    let finest = match part {
+        "pushgate" => Level::TRACE,
+        // It warns of each wrong frame: as often as a peer likes.
+        "h2" => Level::ERROR,
+        _ => Level::WARN,
+    };
+    *metadata.level() <= finest
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::connection::{Beat, Phase, Sent};
 use super::connections::Connections;
 use super::tally::Reason;
 use super::{Encoding, Ending, Joined, Sink};
-use crate::code::Close;
+use crate::code::{Close, Limit};
 use crate::transport::ConnectionId;
 use crate::transport::Transport;
 
@@ -88,6 +88,7 @@ impl Connections {
         }
         if connection.oldest().is_some_and(late) {
             // The far end takes nothing: a close frame would not reach it either.
+            connection.tally.limited.add(Limit::WriteSeconds, 1);
             self.give_up(key);
             return;
         }

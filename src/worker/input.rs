@@ -10,7 +10,7 @@ use super::connections::Connections;
 use super::controls::Controls;
 use super::tally::Reason;
 use super::{Ending, Joined, Reaction, Said, Sink};
-use crate::code::Close;
+use crate::code::{Close, Limit};
 use crate::metrics::Tally as _;
 use crate::transport::ws::{self, Message};
 
@@ -265,6 +265,7 @@ impl Connections {
         let is_heard = controls.allows(self.limits.controls_a_second, now)
             || connection.peer.as_ref().is_some_and(|peer| !peer.is_counted());
         if !is_heard {
+            connection.tally.limited.add(Limit::MessagesPerSecond, 1);
             self.close(key, Close::RateLimited, now);
         }
         is_heard

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Mark;
 use super::joined::Frame;
-use crate::code::Close;
+use crate::code::{Close, Limit};
 use crate::metrics::{By, Count, Label, Own, Tally as _, Timing};
 use crate::transport::Transport;
 
@@ -26,6 +26,8 @@ pub struct Tally {
     pub ended: By<(Transport, Reason), 60, Own>,
     /// Those of them whose outbox was full.
     pub slow: Own,
+    /// Those of them that ran into a limit.
+    pub limited: By<Limit, 15, Own>,
     /// Messages that connections were given.
     pub delivered: By<(Transport, Delivered), 12, Own>,
     /// Bytes that sockets took.
@@ -203,6 +205,14 @@ impl Label for Reason {
             Self::Unresponsive => "unresponsive",
             Self::Answered => "answered",
         })
+    }
+}
+
+impl Label for Limit {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(self.key())
     }
 }
 

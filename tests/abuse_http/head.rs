@@ -105,6 +105,26 @@ async fn heads_over_their_limits_are_refused_and_cost_little() {
 }
 
 #[tokio::test]
+async fn heads_may_be_as_long_as_the_configuration_says() {
+    let config = "[limits]\nheader_bytes = 1048576\ntarget_bytes = 65534";
+    let mut scene = Scene::with_config(config).await;
+    let target = format!("/healthz?{}", "a".repeat(65_000));
+    let fields = |count| {
+        (0..count).fold(Request::get(&target), |request, number| {
+            request.header(&format!("X-{number}"), &"a".repeat(20_000))
+        })
+    };
+    for (count, status) in [(10, 200), (52, 200), (53, 431)] {
+        let answer = fields(count).send(&scene.node).await;
+        assert_eq!(answer.status, status, "{count} fields of 20,000 bytes");
+        if status == 431 {
+            answer.problem(431, "headers-too-large");
+        }
+    }
+    scene.is_undisturbed("long heads").await;
+}
+
+#[tokio::test]
 async fn targets_over_their_limit_are_414() {
     let mut scene = Scene::new().await;
     for (length, statuses) in

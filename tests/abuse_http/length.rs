@@ -34,6 +34,33 @@ async fn a_length_that_is_none_is_400() {
 }
 
 #[tokio::test]
+async fn a_length_said_twice_is_400_where_the_head_comes_in_pieces_too() {
+    let mut scene = Scene::new().await;
+    for lines in [
+        "Content-Length: 10\r\nX: y\r\nContent-Length: 10\r\n",
+        "Content-Length: 10\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let head = scene.post(lines, b"");
+        // The first name alone, half of the second one, all but the last line.
+        let cuts = [lines.len() + 2, 10, 2].map(|behind| head.len() - behind);
+        for cut in cuts {
+            let mut connection = Connection::open(scene.node.address()).await;
+            // One behind an answer begins anew.
+            let health = format!("GET /healthz HTTP/1.1\r\n{}\r\n", scene.headers());
+            connection.write(health.as_bytes()).await;
+            assert_eq!(connection.response().await.status, 200);
+            connection.write(&head[..cut]).await;
+            // Mostly they are two reads then; where they are one, the answer must be the same.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            connection.write(&head[cut..]).await;
+            connection.response().await.problem(400, "bad-request");
+            assert!(connection.ends().await);
+        }
+        scene.is_undisturbed(lines.trim()).await;
+    }
+}
+
+#[tokio::test]
 async fn a_length_over_the_limit_is_413_before_the_body_and_without_a_100() {
     let mut scene = Scene::new().await;
     for length in ["1048577", "10737418240", "9223372036854775808", "18446744073709551613"] {
@@ -121,8 +148,8 @@ async fn a_length_beside_chunked_hides_no_second_request() {
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
     ] {
         scene.refused(lines.trim(), &scene.post(lines, CHUNKS), &[400, 501]).await;
-        // Behind another request, and where the head comes in pieces, the chunks alone may count:
-        // then nothing behind them is answered.
+        // Behind another request in one stroke the chunks alone may count: then nothing behind them is
+        // answered.
         let before = scene.post(&format!("Content-Length: {}\r\n", BODY.len()), BODY);
         let bytes = [before, scene.post(lines, CHUNKS), hidden.clone()].concat();
         for pieces in [7, bytes.len()] {

@@ -1,11 +1,15 @@
 //! Much of what is cheap to send: it is answered, or the connection is, and never kept.
 
+use super::common::scrape::reaches;
 use super::peer::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY, HEADERS,
     Outcome, PING, PRIORITY, Peer, RESET, SETTINGS, block, frame, get, integer, pseudo, reset,
     settings, window_update,
 };
 use super::scene::Scene;
+
+/// The series of connections that were ended for it.
+const FLOODS: &str = "pushgate_http2_floods_total";
 
 /// What came back for a flood, with others served at the same time.
 async fn flood(scene: &mut Scene, what: &str, bytes: &[u8]) -> Vec<Frame> {
@@ -36,6 +40,7 @@ async fn requests_that_are_reset_at_once_end_the_connection() {
         let frames = flood(&mut scene, path, &bytes).await;
         assert_eq!(goaway(&frames), Some(ENHANCE_YOUR_CALM), "{path}");
     }
+    reaches(&scene.node, FLOODS, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,8 +75,9 @@ async fn a_header_block_that_does_not_end_is_not_collected() {
     ] {
         let bytes = [begun.clone(), continuation.repeat(count)].concat();
         let frames = flood(&mut scene, what, &bytes).await;
-        assert!(goaway(&frames).is_some_and(|code| code > 0), "{what}");
+        assert_eq!(goaway(&frames), Some(ENHANCE_YOUR_CALM), "{what}");
     }
+    reaches(&scene.node, FLOODS, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,12 +97,13 @@ async fn pings_settings_and_priorities_in_thousands_end_the_connection() {
         let served = scene.beside.are_served(what, 10);
         let bytes = one.repeat(50_000);
         let (frames, ()) = tokio::join!(peer.flood(&bytes), served);
-        assert_eq!(goaway(&frames), Some(0), "{what}");
+        assert_eq!(goaway(&frames), Some(ENHANCE_YOUR_CALM), "{what}");
         assert!(peer.ends().await, "{what}");
         let answered = frames.iter().filter(|frame| frame.kind == answers).count();
         assert!(answered < 50_000, "{what}: {answered} answers");
         scene.is_well(what).await;
     }
+    reaches(&scene.node, FLOODS, 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

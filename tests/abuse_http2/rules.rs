@@ -40,10 +40,31 @@ async fn heads_that_are_none_are_refused() {
         ("NUL in a value", with(&[("x", "a\0b")])),
         ("a length that is none", with(&[("content-length", "five")])),
         ("two lengths", with(&[("content-length", "0"), ("content-length", "5")])),
+        ("a length twice", with(&[("content-length", "0"), ("content-length", "0")])),
+        ("no host", without(":authority")),
+        ("a host and a user", [&without(":authority")[..], &[(":authority", "a@b")]].concat()),
+        ("another host beside it", with(&[("host", "elsewhere")])),
+        ("the host beside it, twice", with(&[("host", "localhost"), ("host", "localhost")])),
+        (
+            "two hosts and no authority",
+            [&without(":authority")[..], &[("host", "a"), ("host", "b")]].concat(),
+        ),
     ] {
         let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&fields));
         let outcome = scene.outcome(what, &bytes).await;
         assert!(outcome.is_refusal(), "{what}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_may_be_named_in_either_way_and_in_both() {
+    let mut scene = Scene::new().await;
+    let both = [&pseudo("GET", "/healthz")[..], &[("host", "LOCALHOST")]].concat();
+    let mut host_alone = both.clone();
+    host_alone.retain(|(name, _)| *name != ":authority");
+    for fields in [both, host_alone] {
+        let bytes = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&fields));
+        assert_eq!(scene.outcome("a host", &bytes).await, Outcome::Answer(200), "{fields:?}");
     }
 }
 

@@ -84,6 +84,10 @@ async fn of_a_trusted_proxy_the_rightmost_entry_that_is_none_is_believed() {
         (&[("X-Forwarded-For", "6.6.6.6, 1.1.1.1; 2.2.2.2")], &own),
         (&[("X-Forwarded-For", "6.6.6.6, \u{fc}")], &own),
         (&[("X-Forwarded-For", ", ,")], &own),
+        // And no more than that: what a client wrote does not spoil what the proxy adds.
+        (&[("X-Forwarded-For", "\u{fc}, 192.0.2.7")], "192.0.2.7"),
+        (&[("X-Forwarded-For", "\u{fc}"), ("X-Forwarded-For", "192.0.2.7")], "192.0.2.7"),
+        (&[("Forwarded", "for=\u{fc}, for=192.0.2.7")], "192.0.2.7"),
         (&[("X-Forwarded-For", "")], &own),
         (&[("Forwarded", "for=6.6.6.6, for=unknown")], &own),
         (&[("Forwarded", "for=6.6.6.6, for=_hidden")], &own),
@@ -119,8 +123,9 @@ async fn a_header_that_the_proxy_lets_pass_forges_nothing() {
         [("Forwarded", "for=192.0.2.7"), ("X-Forwarded-For", "6.6.6.6")],
         [("X-Forwarded-For", "192.0.2.7"), ("Forwarded", "for=6.6.6.6, garbage")],
     ] {
-        assert_eq!(known_by(&node, &alice, PROXY, &headers).await, PROXY.to_string());
-        by_id(&headers).send(&node).await.problem(403, "token-required");
+        let problem = by_id(&headers).send(&node).await.problem(400, "bad-request");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("Forwarded and X-Forwarded-For"), "{detail}");
     }
     let agreed = [("X-Forwarded-For", "1.1.1.1, 192.0.2.7"), ("Forwarded", "for=192.0.2.7")];
     assert_eq!(known_by(&node, &alice, PROXY, &agreed).await, "192.0.2.7");
@@ -128,18 +133,65 @@ async fn a_header_that_the_proxy_lets_pass_forges_nothing() {
 }
 
 #[tokio::test]
-async fn a_header_that_the_proxy_lets_pass_does_not_reset_a_rate() {
-    let limits = "[limits]\nexempt = []\nlogins_per_second = 1\nlogin_burst = 3";
-    let node = TestNode::with_config(&format!("trusted_proxies = [\"127.0.0.2\"]\n{limits}")).await;
-    let login = |number: u32| {
-        let login = Request::get("/login").from(PROXY).header("X-Forwarded-For", "192.0.2.7");
-        login.header("Forwarded", &format!("for=6.6.6.{number}"))
-    };
+async fn who_is_not_told_of_is_not_from_here() {
+    let node = TestNode::with_config("trusted_proxies = [\"127.0.0.2\"]").await;
+    let here = Request::get("/login").from(PROXY).send(&node).await.ok();
+    let here = here["client_id"].as_str().unwrap();
+    let by_id = Request::post("/post").from(PROXY).form(&[("value", "hi"), ("client_id", here)]);
+    by_id.send(&node).await.ok();
+    let metrics = Request::get("/metrics").from(PROXY);
+    assert_eq!(metrics.send(&node).await.status, 200);
+    for (name, value) in [
+        ("X-Forwarded-For", "\u{fc}, 192.0.2.7"),
+        ("X-Forwarded-For", "192.0.2.7, \u{fc}"),
+        ("X-Forwarded-For", "\u{fc}, 127.0.0.2"),
+        ("X-Forwarded-For", "garbage"),
+        ("X-Forwarded-For", ""),
+        ("Forwarded", "for=unknown"),
+        ("Forwarded", "for=_hidden, for=127.0.0.2"),
+        ("Forwarded", "proto=https"),
+    ] {
+        by_id.clone().header(name, value).send(&node).await.problem(403, "token-required");
+        metrics.clone().header(name, value).send(&node).await.problem(403, "forbidden");
+    }
+}
+
+/// What thirty logins are answered, one after the other.
+async fn logins(
+    node: &TestNode,
+    headers: impl Fn(usize) -> Vec<(&'static str, String)>,
+) -> Vec<u16> {
     let mut statuses = Vec::new();
     for number in 0..30 {
-        statuses.push(login(number).send(&node).await.status);
+        let login = Request::get("/login").from(PROXY);
+        let headers = headers(number);
+        let login = headers.iter().fold(login, |login, (name, value)| login.header(name, value));
+        statuses.push(login.send(node).await.status);
     }
-    // One a second comes back, and thirty logins do not take many.
-    let refused = statuses.iter().filter(|status| **status == 429).count();
-    assert!(refused >= 15, "{statuses:?}");
+    statuses
+}
+
+#[tokio::test]
+async fn a_header_that_the_proxy_lets_pass_lifts_no_limit() {
+    // The proxy itself is exempt, and those behind it are not.
+    let config = "trusted_proxies = [\"127.0.0.2\"]\n\
+                  [limits]\nexempt = [\"127.0.0.2\"]\nlogins_per_second = 1\nlogin_burst = 3";
+    let node = TestNode::with_config(config).await;
+    let is_limited = |statuses: &[u16]| {
+        // One a second comes back, and thirty logins do not take many.
+        let refused = statuses.iter().filter(|status| **status == 429).count();
+        assert!(refused >= 15, "{statuses:?}");
+    };
+    let honest = || ("X-Forwarded-For", "192.0.2.7".to_owned());
+    let forged = |number| vec![honest(), ("Forwarded", format!("for=6.6.6.{number}"))];
+    let statuses = logins(&node, forged).await;
+    assert_eq!(statuses, [400; 30], "they say two things");
+    is_limited(&logins(&node, |_| vec![honest()]).await);
+    let spoiled = |_| vec![("X-Forwarded-For", "\u{fc}, 192.0.2.8".to_owned())];
+    is_limited(&logins(&node, spoiled).await);
+    for name in ["X-Forwarded-For", "Forwarded"] {
+        let hidden = logins(&node, |number| vec![(name, format!("for=_{number}"))]).await;
+        is_limited(&hidden);
+    }
+    assert_eq!(logins(&node, |_| Vec::new()).await, [200; 30], "the proxy's own");
 }

@@ -7,9 +7,15 @@ use super::common::ws::{RawSocket, upgrade};
 use super::common::{jwt, value_of};
 use serde_json::json;
 
-/// Every library at its most talkative, by name, so that no shorter rule of ours quietens it.
-const EVERYTHING: &str = "trace,pushgate=trace,hyper::proto=trace,h2::codec=trace,\
-                          h2::hpack=trace,axum=trace,tungstenite::protocol=trace,mio=trace";
+/// Every library at its most talkative, by module and by span, so that no shorter rule of ours
+/// quietens it.
+const EVERYTHING: &str = "trace,pushgate=trace,hyper::proto=trace,hyper::proto::h1::role=trace,\
+                          h2::server=trace,h2::codec=trace,h2::codec::framed_read=trace,\
+                          h2::codec::framed_write=trace,h2::proto::connection=trace,\
+                          h2::proto::streams::recv=trace,h2::hpack=trace,h2::hpack::decoder=trace,\
+                          hyper_util::server=trace,rustls::server=trace,axum=trace,tower=trace,\
+                          tungstenite::protocol=trace,tokio_tungstenite=trace,mio=trace,\
+                          [server_handshake]=trace,[Connection]=trace,[FramedRead::next]=trace";
 
 const TEXT: &str = "a-text-nobody-else-may-read";
 

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::beside::{Beside, SHORT, anonymous_bytes};
 use super::common::guarded;
 use super::common::node::{Login, TestNode};
+use super::common::scrape::reaches;
 
 /// A connection whose streams have a window of so many bytes. It is driven until all its streams
 /// are done, or it ends.
@@ -76,6 +77,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_the_others_go_on() {
         let (answer, _) = sender.send_request(request, true).unwrap();
         assert_eq!(guarded("an answer", answer).await.unwrap().status(), 204);
     }
+    reaches(&node, "pushgate_limit_rejections_total{limit=\"write_seconds\"}", 6).await;
     beside.are_alone(&node).await;
     beside.have_lost_nothing(&node).await;
 }

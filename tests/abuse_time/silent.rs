@@ -1,9 +1,16 @@
 //! Those who are asked whether they are there, and do not say.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::beside::{Beside, SHORT};
 use super::common::http::Connection;
 use super::common::node::TestNode;
 use super::common::ws::{RawSocket, upgrade};
+
+/// What begins HTTP/2.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_never_answers_a_ping_is_ended_whether_it_reads_or_not() {
@@ -45,6 +52,30 @@ async fn an_http2_peer_that_never_answers_a_ping_is_ended() {
     beside.have_lost_nothing(&node).await;
 }
 
+/// Asking nothing is no way to stay for longer than a head may take; a second is for the farewell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_http2_peer_that_never_asks_is_ended_as_one_whose_head_is_late() {
+    const HEADER: Duration = Duration::from_secs(3);
+    let node = TestNode::with_config("[limits]\nheader_seconds = 3").await;
+    let whole = opening("/healthz");
+    let settings = PREFACE.len() + 9;
+    let mut unended = whole.clone();
+    // HEADERS without END_HEADERS.
+    unended[settings + 4] = 1;
+    let silent = [&whole[..PREFACE.len()], &whole[..settings], &unended, &whole[..whole.len() - 1]];
+    let start = Instant::now();
+    let ends = silent.map(|begun| {
+        let address = node.address();
+        async move {
+            let mut connection = Connection::open(address).await;
+            connection.write(begun).await;
+            connection.ends().await;
+        }
+    });
+    futures_util::future::join_all(ends).await;
+    assert!(start.elapsed() < HEADER * 2, "{:?}", start.elapsed());
+}
+
 /// A preface, empty settings, and the headers of one GET, none of them from HPACK's tables.
 fn opening(target: &str) -> Vec<u8> {
     let mut block = Vec::new();
@@ -68,7 +99,7 @@ fn opening(target: &str) -> Vec<u8> {
             block.extend_from_slice(text.as_bytes());
         }
     }
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut bytes = PREFACE.to_vec();
     bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
     let length = u32::try_from(block.len()).unwrap().to_be_bytes();
     bytes.extend_from_slice(&length[1..]);

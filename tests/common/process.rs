@@ -29,6 +29,11 @@ impl TestNode {
         self.memory("VmRSS:")
     }
 
+    /// The most bytes of memory that the node ever had in use.
+    pub fn most_resident(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
     /// The bytes of address space that the node has.
     pub fn address_space(&self) -> u64 {
         self.memory("VmSize:")

@@ -1,12 +1,11 @@
 //! How many are open at once from one address.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use super::source::{Source, Sources};
+use super::source::{Source, Sources, Whom};
 use crate::config::Limits;
 
 /// Counts what is open from each address, up to `limits.connections_per_address`.
@@ -15,7 +14,7 @@ use crate::config::Limits;
 /// that has something open; it goes with the last.
 ///
 /// Of a peer that is a trusted proxy nothing is known but the proxy: who comes through it is counted
-/// once a request says who that is.
+/// once a request says who that is. A subscription over HTTP/2 enters beside its connection.
 #[derive(Debug)]
 pub struct AddressCounts {
     sources: Sources,
@@ -41,14 +40,14 @@ impl AddressCounts {
         Self { sources, limit: limits.connections_per_address, open: DashMap::new() }
     }
 
-    /// Counts one more from `address` for as long as the answer is kept.
+    /// Counts one more for `whom` for as long as the answer is kept.
     ///
     /// Waits: no. Locks: one shard, briefly.
     ///
     /// # Errors
     /// [`TooManyHere`]; nothing was counted then.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Entered, TooManyHere> {
-        let Some(source) = self.sources.of(address) else {
+    pub fn enter(self: &Arc<Self>, whom: impl Into<Whom>) -> Result<Entered, TooManyHere> {
+        let Some(source) = self.sources.of(whom.into()) else {
             return Ok(Entered { counted: None });
         };
         let mut open = self.open.entry(source).or_default();
@@ -93,6 +92,8 @@ impl std::error::Error for TooManyHere {}
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
     fn counts(limit: usize) -> Arc<AddressCounts> {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     fn enter(counts: &Arc<AddressCounts>, address: &str) -> Result<Entered, TooManyHere> {
-        counts.enter(address.parse().unwrap())
+        counts.enter(address.parse::<IpAddr>().unwrap())
     }
 
     #[test]
@@ -137,7 +138,7 @@ mod tests {
     fn nothing_is_kept_of_those_who_left() {
         let counts = counts(2);
         let open: Vec<_> = (0..10_000_u32)
-            .map(|number| counts.enter(std::net::Ipv4Addr::from(number).into()).unwrap())
+            .map(|number| counts.enter(IpAddr::from(Ipv4Addr::from(number))).unwrap())
             .collect();
         assert_eq!(counts.open.len(), 10_000);
         drop(open);

@@ -18,3 +18,4 @@ pub use counts::{AddressCounts, Entered, TooManyHere};
 pub(super) use rate::TooFast;
 pub use rates::Rates;
 pub(super) use rates::Refusal;
+pub use source::Whom;

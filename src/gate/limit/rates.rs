@@ -1,11 +1,9 @@
 //! All rates of the gate, and whom each of them counts.
 
-use std::net::IpAddr;
-
 use bytes::Bytes;
 
 use super::rate::{Rate, TooFast};
-use super::source::{Source, Sources};
+use super::source::{Source, Sources, Whom};
 use crate::code::{Limit, Problem};
 use crate::config::Limits;
 use crate::dialect::plain;
@@ -63,37 +61,37 @@ impl Rates {
         }
     }
 
-    /// Whether `address` is counted at all, which does not change while a connection lives.
-    pub(in crate::gate) fn counts(&self, address: IpAddr) -> bool {
-        self.sources.of(address).is_some()
+    /// Whether `whom` is counted at all, which does not change while a connection lives.
+    pub(in crate::gate) fn counts(&self, whom: Whom) -> bool {
+        self.sources.of(whom).is_some()
     }
 
-    /// Counts a login from `address`.
+    /// Counts a login of `whom`.
     ///
     /// # Errors
     /// [`TooFast`].
-    pub(in crate::gate) fn login(&self, address: IpAddr) -> Result<(), TooFast<'_>> {
-        self.sources.of(address).map_or(Ok(()), |source| self.logins.take(&source))
+    pub(in crate::gate) fn login(&self, whom: Whom) -> Result<(), TooFast<'_>> {
+        self.sources.of(whom).map_or(Ok(()), |source| self.logins.take(&source))
     }
 
-    /// Counts a channel that is about to be made for `address`.
+    /// Counts a channel that is about to be made for `whom`.
     ///
     /// # Errors
     /// [`TooFast`].
-    pub(in crate::gate) fn room(&self, address: IpAddr) -> Result<(), TooFast<'_>> {
-        self.sources.of(address).map_or(Ok(()), |source| self.rooms.take(&source))
+    pub(in crate::gate) fn room(&self, whom: Whom) -> Result<(), TooFast<'_>> {
+        self.sources.of(whom).map_or(Ok(()), |source| self.rooms.take(&source))
     }
 
-    /// Counts a post from `address`: of `client`, or of nobody in particular.
+    /// Counts a post of `whom`: as `client`, or of nobody in particular.
     ///
     /// # Errors
     /// [`TooFast`].
     pub(in crate::gate) fn post(
         &self,
-        address: IpAddr,
+        whom: Whom,
         client: Option<&ClientId>,
     ) -> Result<(), TooFast<'_>> {
-        match (self.sources.of(address), client) {
+        match (self.sources.of(whom), client) {
             (None, _) => Ok(()),
             (Some(_), Some(client)) => self.messages.take(client),
             (Some(source), None) => self.nameless.take(&source),
@@ -128,9 +126,10 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const HERE: Whom = Whom::at(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     fn rates(exempt: &[&str]) -> Rates {
         Rates::new(&Limits {
@@ -192,7 +191,7 @@ mod tests {
             rates.login(HERE).unwrap();
             rates.room(HERE).unwrap();
         }
-        let elsewhere = "192.0.2.1".parse().unwrap();
+        let elsewhere = Whom::at("192.0.2.1".parse().unwrap());
         assert!(rates.counts(elsewhere));
         assert!((0..1000).any(|_| rates.login(elsewhere).is_err()));
     }

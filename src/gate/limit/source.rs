@@ -24,6 +24,32 @@ impl Source {
     }
 }
 
+/// Whom a limit is to count.
+#[derive(Clone, Copy, Debug)]
+pub struct Whom {
+    address: IpAddr,
+    may_be_exempt: bool,
+}
+
+impl Whom {
+    /// Somebody at `address`.
+    pub const fn at(address: IpAddr) -> Self {
+        Self { address, may_be_exempt: true }
+    }
+
+    /// Somebody of whom only the proxy at `address` is known: that it is exempt says nothing of
+    /// them.
+    pub const fn behind(address: IpAddr) -> Self {
+        Self { address, may_be_exempt: false }
+    }
+}
+
+impl From<IpAddr> for Whom {
+    fn from(address: IpAddr) -> Self {
+        Self::at(address)
+    }
+}
+
 /// Which addresses are counted, and as what.
 #[derive(Clone, Debug)]
 pub(super) struct Sources {
@@ -36,11 +62,11 @@ impl Sources {
         Self { exempt: exempt.to_vec() }
     }
 
-    /// What `address` is counted as; `None` if it is exempt.
-    pub(super) fn of(&self, address: IpAddr) -> Option<Source> {
-        let address = address.to_canonical();
-        let exempt = self.exempt.iter().any(|network| network.contains(&address));
-        (!exempt).then(|| Source::of(address))
+    /// What `whom` is counted as; `None` if their address is exempt.
+    pub(super) fn of(&self, whom: Whom) -> Option<Source> {
+        let address = whom.address.to_canonical();
+        let is_listed = || self.exempt.iter().any(|network| network.contains(&address));
+        (!(whom.may_be_exempt && is_listed())).then(|| Source::of(address))
     }
 }
 
@@ -49,7 +75,7 @@ mod tests {
     use super::*;
 
     fn of(sources: &Sources, address: &str) -> Option<Source> {
-        sources.of(address.parse().unwrap())
+        sources.of(Whom::at(address.parse().unwrap()))
     }
 
     #[test]
@@ -67,6 +93,8 @@ mod tests {
         let sources = Sources::new(&networks);
         for exempt in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8:1::1"] {
             assert_eq!(of(&sources, exempt), None, "{exempt}");
+            let behind = Whom::behind(exempt.parse().unwrap());
+            assert!(sources.of(behind).is_some(), "whoever is behind {exempt}");
         }
         for counted in ["11.1.2.3", "2001:db9::1", "::1"] {
             assert!(of(&sources, counted).is_some(), "{counted}");
