@@ -194,6 +194,19 @@ async fn a_name_that_leads_to_a_private_address_is_refused_and_localhost_is_not(
 }
 
 #[tokio::test]
+async fn nothing_is_told_over_https_to_who_does_not_speak_it() {
+    let receiver = Receiver::start([]).await;
+    let node = setup(&receiver.url().replace("http:", "https:"), "").start().await;
+    let alice = node.login().await;
+    visit(&node, &alice).await;
+    let unreachable = failures("unreachable");
+    scraped(&node, "failures", |scrape| scrape.count(&unreachable) > 0).await;
+    assert!(receiver.attempts().is_empty());
+    let output = node.output();
+    assert!(output.contains("TLS failed") && !output.contains("a bug"), "{output}");
+}
+
+#[tokio::test]
 async fn no_proxy_of_the_environment_is_asked() {
     let (receiver, proxy) = (Receiver::start([]).await, Receiver::start([]).await);
     let mut setup = setup(&receiver.url(), "");
