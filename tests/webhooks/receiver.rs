@@ -27,6 +27,8 @@ pub enum Answer {
     Long(usize),
     /// Never, until [`Receiver::let_go`] ends the connection.
     Hang,
+    /// With 200 and the head alone of an answer that has a body.
+    Half,
     /// With the end of the connection, by RST.
     Reset,
     /// Taken, after so long.
@@ -197,6 +199,10 @@ async fn give(stream: &mut TcpStream, answer: Answer, let_go: &Notify) -> bool {
         Answer::Status(status) => (status, String::new(), 5),
         Answer::Redirect(status, to) => (status, format!("Location: {to}\r\n"), 0),
         Answer::Long(bytes) => (200, String::new(), bytes),
+        Answer::Half => {
+            let head = b"HTTP/1.1 200 Told\r\nContent-Length: 5\r\n\r\n";
+            return stream.write_all(head).await.is_ok();
+        }
         Answer::Reset => {
             stream.set_zero_linger().unwrap();
             return false;

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 
 use super::resolver::NotPublic;
 use crate::metrics::Label;
+
+const TLS: &str = "TLS failed: is its certificate that of a known authority, and for this name?";
 
 /// An attempt that failed.
 #[derive(Debug)]
@@ -38,6 +41,17 @@ impl Failure {
         Self { reason: Reason::Status, detail: format!("the answer was {status}").into() }
     }
 
+    fn of_io(error: &io::Error) -> Self {
+        match error.get_ref() {
+            Some(inner) if inner.is::<NotPublic>() => Self::new(Reason::Private, NotPublic::TEXT),
+            Some(inner) if inner.is::<rustls::Error>() => Self::new(Reason::Unreachable, TLS),
+            Some(_) | None => Self {
+                reason: Reason::Unreachable,
+                detail: format!("the connection failed: {}", error.kind()).into(),
+            },
+        }
+    }
+
     fn new(reason: Reason, detail: &'static str) -> Self {
         Self { reason, detail: Cow::Borrowed(detail) }
     }
@@ -58,20 +72,8 @@ impl From<ureq::Error> for Failure {
             | Error::LargeResponseHeader(..)
             | Error::Decompress(..) => Self::new(Reason::Answer, "the answer was none of HTTP"),
             Error::HostNotFound => Self::new(Reason::Unreachable, "its name leads nowhere"),
-            Error::Tls(_) | Error::Rustls(_) => {
-                Self::new(Reason::Unreachable, "TLS failed: is its certificate good?")
-            }
-            Error::Io(error)
-                if error
-                    .get_ref()
-                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotPublic>) =>
-            {
-                Self::new(Reason::Private, NotPublic::TEXT)
-            }
-            Error::Io(error) => Self {
-                reason: Reason::Unreachable,
-                detail: format!("the connection failed: {}", error.kind()).into(),
-            },
+            Error::Tls(_) | Error::Rustls(_) => Self::new(Reason::Unreachable, TLS),
+            Error::Io(error) => Self::of_io(&error),
             _ => Self::new(Reason::Unreachable, "the request failed"),
         }
     }
