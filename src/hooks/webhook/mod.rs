@@ -68,15 +68,8 @@ impl Webhook {
     /// # Errors
     /// No more threads can be had.
     pub fn start(hooks: &Hooks) -> io::Result<Option<Self>> {
-        let Some(sender) = Sender::new(hooks) else { return Ok(None) };
-        let webhook = Self(Arc::new(Shared {
-            queue: Queue::new(hooks.queue),
-            sender,
-            tally: Tally::default(),
-            failing: Seldom::default(),
-            dropping: Seldom::default(),
-            giving_up: Seldom::default(),
-        }));
+        let Some(shared) = Shared::new(hooks) else { return Ok(None) };
+        let webhook = Self(Arc::new(shared));
         for number in 0..AT_ONCE {
             let shared = Arc::clone(&webhook.0);
             let name = format!("webhook-{number}");
@@ -128,6 +121,17 @@ impl Announce for Webhook {
 }
 
 impl Shared {
+    fn new(hooks: &Hooks) -> Option<Self> {
+        Some(Self {
+            queue: Queue::new(hooks.queue),
+            sender: Sender::new(hooks)?,
+            tally: Tally::default(),
+            failing: Seldom::default(),
+            dropping: Seldom::default(),
+            giving_up: Seldom::default(),
+        })
+    }
+
     /// The life of one thread.
     fn run(&self) {
         while let Some(event) = self.queue.next() {
@@ -160,5 +164,35 @@ impl Shared {
             tracing::warn!(events, %failure, tries = TRIES, "events for hooks.url are given up");
         }
         self.queue.done(&event.client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn an_event_is_given_up_after_its_last_attempt_and_the_next_one_is_sent() {
+        let url = Some("http://localhost:1".to_owned());
+        let secret = Some(Secret::new("9f2c4e8a1b7d3056"));
+        let shared = Shared::new(&Hooks { url, secret, ..Hooks::default() }).unwrap();
+        let ann = ClientId::parse("ann").unwrap();
+        for edge in [Edge::Connected, Edge::Disconnected] {
+            shared.queue.push(Event::new(ann.clone(), edge)).unwrap();
+        }
+        // Long ago: what is to be tried again can be at once.
+        let now = Instant::now().checked_sub(Duration::from_mins(2)).unwrap();
+        for tries in 0..TRIES {
+            let event = shared.queue.next().unwrap();
+            assert_eq!((event.edge, event.tries), (Edge::Connected, tries));
+            shared.judge(&event, Err(Failure::status(500)), now);
+        }
+        assert_eq!(shared.tally.events.get((Edge::Connected, Outcome::GivenUp)), 1);
+        assert_eq!(shared.tally.failures.get(Reason::Status), u64::from(TRIES));
+        let event = shared.queue.next().unwrap();
+        assert_eq!((event.edge, event.tries), (Edge::Disconnected, 0));
+        shared.judge(&event, Ok(()), now);
+        assert_eq!(shared.queue.len(), 0);
     }
 }
