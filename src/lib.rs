@@ -10,7 +10,8 @@
 //! - [`presence`]: who is there, since when, until when; the inboxes.
 //! - [`engine`]: gives a channel its order. [`store`]: what outlives the process.
 //! - [`worker`]: one event loop per core with its connections and their outboxes.
-//! - [`hub`]: orders, keeps and hands on what is published. [`hooks`]: what follows a join or leave.
+//! - [`hub`]: orders, keeps and hands on what is published. [`hooks`]: what follows a join or leave,
+//!   and a backend that is told of it.
 //! - [`gate`]: the HTTP verbs. [`server`]: sockets before they become connections.
 //! - [`command`]: the client side of the command line. [`metrics`]: what is counted, and how it is told.
 //!

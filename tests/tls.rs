@@ -19,8 +19,10 @@ mod node;
 use std::time::Duration;
 
 use certificate::{Certificate, table};
+use common::client::{TestClient, Transport};
 use common::http::Request;
-use common::node::Home;
+use common::node::{Home, TestNode};
+use common::scrape::scraped;
 use common::ws::{BINARY, frame, upgrade};
 use common::{guarded, until, value_of};
 use futures_util::{SinkExt, StreamExt};
@@ -31,6 +33,21 @@ use tokio::net::TcpStream;
 use tungstenite::{Bytes, Message};
 
 const MEBIBYTE: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn a_receiver_of_hooks_needs_the_certificate_of_an_authority() {
+    let receiver = TlsNode::start().await;
+    let port = receiver.address.port();
+    let hooks =
+        format!("[hooks]\nurl = \"https://localhost:{port}\"\nsecret = \"9f2c4e8a1b7d3056c2e1\"\n");
+    let node = TestNode::with_config(&hooks).await;
+    let alice = node.login().await;
+    TestClient::connect(&node, Transport::Ws, "", &alice.query("")).await.close().await;
+    let series = "pushgate_hook_failed_attempts_total{reason=\"unreachable\"}";
+    let scrape = scraped(&node, "failures", |scrape| scrape.count(series) > 0).await;
+    assert_eq!(scrape.sum("pushgate_hook_events_total"), 0, "its own is none");
+    assert!(node.output().contains("TLS failed"), "{}", node.output());
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn curl_agrees_on_http2_and_posts() {

@@ -73,6 +73,11 @@ pub(super) fn url(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The host of `host[:port]`, as a [`url`] has it.
+pub(super) fn host(authority: &str) -> Option<&str> {
+    split(authority).ok().map(|(host, _)| host)
+}
+
 /// The host and the port of `host[:port]`.
 fn split(authority: &str) -> Result<(&str, Option<u16>), String> {
     if authority.contains('@') {

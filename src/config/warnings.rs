@@ -49,12 +49,15 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.hooks.is_in_the_clear() {
+            lines.push(
+                "hooks.url is not https://: who listens on the way reads which clients come and go"
+                    .to_owned(),
+            );
+        }
     }
 
     fn warn_of_unserved(&self, lines: &mut Vec<String>) {
-        if self.hooks.url.is_some() {
-            lines.push("hooks.url is set, but this build sends no webhooks".to_owned());
-        }
         for name in &self.unserved {
             lines.push(match name.as_str() {
                 "REDIS_URL" => {

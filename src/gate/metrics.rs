@@ -16,6 +16,7 @@ use super::request::remote_of;
 use super::tally::Tally;
 use super::{Failure, Gate, process};
 use crate::code::Problem;
+use crate::hooks::Tally as HookTally;
 use crate::metrics::{self, Counts, MEDIA_TYPE, Number, Page, Sample, Tally as _, page};
 use crate::worker::Tally as WorkerTally;
 
@@ -113,6 +114,7 @@ impl Gate {
         page.tell_one(&metrics::CLIENTS, self.presence.len())?;
         page.tell_sum(&metrics::PRESENCE_CHANGES, [counts(self.presence.changes())])?;
         page.tell_sum(&metrics::USERS_PUSHES, [counts(self.hub.users_pushes())])?;
+        self.tell_hooks(page)?;
         let queues: Vec<_> = self.hub.workers().queues().enumerate().collect();
         let worker = |worker: usize| vec![Cow::Owned(worker.to_string())];
         let taken = queues.iter().map(|(index, (taken, _))| (worker(*index), (*taken).into()));
@@ -120,6 +122,15 @@ impl Gate {
         let places = queues.iter().map(|(index, (_, places))| (worker(*index), (*places).into()));
         page.tell(&metrics::QUEUE_CAPACITY, places)?;
         page.tell_one(&metrics::DRAINING, u64::from(self.drain.is_draining()))
+    }
+
+    /// Zeros where no receiver is configured.
+    fn tell_hooks(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (none, webhook) = (HookTally::default(), self.webhook.as_ref());
+        let tally = webhook.map_or(&none, |webhook| webhook.tally());
+        page.tell_sum(&metrics::HOOK_EVENTS, [counts(&tally.events)])?;
+        page.tell_sum(&metrics::HOOK_FAILURES, [counts(&tally.failures)])?;
+        page.tell_one(&metrics::HOOK_QUEUE, webhook.map_or(0, |webhook| webhook.waiting()))
     }
 
     fn tell_process(&self, page: &mut Page<'_>) -> fmt::Result {

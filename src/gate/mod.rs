@@ -55,6 +55,7 @@ pub use welcome::tries;
 
 use crate::channel::Policies;
 use crate::config::{Config, IpDisclosure};
+use crate::hooks::Webhook;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, Ended, LiveTokens, Signer, TokenClock};
 use crate::presence::Presence;
@@ -131,6 +132,8 @@ pub struct Gate {
     pub clock: TokenClock,
     /// Who is there.
     pub presence: Arc<Presence>,
+    /// Tells a backend of who comes and goes; none where no receiver is configured.
+    pub webhook: Option<Arc<Webhook>>,
     /// The channels.
     pub hub: Arc<Hub>,
     /// How many connections are open from each address.

@@ -93,6 +93,12 @@ metrics! {
         "Clients that joined the users list of a channel, and that left one.";
     USERS_PUSHES, Counter, "pushgate_users_pushes_total", [],
         "Changes of users lists that were pushed to the subscribers of their channel.";
+    HOOK_EVENTS, Counter, "pushgate_hook_events_total", ["event", "outcome"],
+        "Events for the webhook that ended: delivered, given up after the last attempt, or dropped because the queue was full or the node ended.";
+    HOOK_FAILURES, Counter, "pushgate_hook_failed_attempts_total", ["reason"],
+        "Attempts to send an event to the webhook that failed, the last of those that were given up included.";
+    HOOK_QUEUE, Gauge, "pushgate_hook_queue_length", [],
+        "Events for the webhook that wait to be sent or tried again, or are being sent.";
     QUEUE, Gauge, "pushgate_worker_queue_length", ["worker"],
         "Places in the queue of a worker that are taken by publications and direct messages.";
     QUEUE_CAPACITY, Gauge, "pushgate_worker_queue_capacity", ["worker"],

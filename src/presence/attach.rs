@@ -45,11 +45,13 @@ impl Presence {
             };
             let open = |opening| open(Opening { superseded, ..opening });
             let take = || take_seat(client, state, (visitor, seat), &members, open);
-            Ok(catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|bug| {
+            let opened = catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|bug| {
                 // Nobody is to stay for a connection that there is not.
                 self.let_go(client, state, now);
                 resume_unwind(bug)
-            }))
+            });
+            self.announce_connected(&client.id, state);
+            Ok(opened)
         })?
     }
 

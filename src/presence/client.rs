@@ -27,6 +27,8 @@ pub(super) struct State {
     /// It is no longer in the map: whoever still holds it must look again.
     pub(super) ended: bool,
     pub(super) anonymous: bool,
+    /// It was announced as connected.
+    pub(super) announced: bool,
     /// Its entry in users lists.
     pub(super) entry: Arc<str>,
     /// Where its login came from: address and `Origin`.
@@ -63,6 +65,7 @@ impl Client {
         let state = State {
             ended: false,
             anonymous: visitor.token.is_none(),
+            announced: false,
             entry: entry(visitor),
             login: (visitor.address, visitor.origin.clone()),
             connections: Vec::new(),

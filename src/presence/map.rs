@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::client::{Client, Membership, State, entry};
 use super::members::{Freed, Members};
-use super::{Change, List, PresenceError, Rules, Tell, Visitor};
+use super::{Announce, Change, List, PresenceError, Rules, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, plain};
 use crate::identity::ClientId;
@@ -38,6 +38,7 @@ pub struct Presence {
     root: Arc<Members>,
     pub(super) rules: Rules,
     pub(super) tell: Arc<dyn Tell>,
+    pub(super) announce: Option<Arc<dyn Announce>>,
     timer: Mutex<Timer>,
     alarm: Notify,
     changes: By<Change, 2>,
@@ -71,10 +72,17 @@ impl Presence {
             root: Arc::new(Members::new(ChannelName::root(), rules)),
             rules,
             tell,
+            announce: None,
             timer: Mutex::new(timer),
             alarm: Notify::new(),
             changes: By::default(),
         }
+    }
+
+    /// The same, with comings and goings told to `announce`.
+    #[must_use]
+    pub fn announcing(self, announce: Option<Arc<dyn Announce>>) -> Self {
+        Self { announce, ..self }
     }
 
     /// How many clients are present, anonymous ones among them.
@@ -339,6 +347,8 @@ impl Presence {
     pub(super) fn end(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
         state.ended = true;
         client.gone.store(true, Ordering::Release);
+        // As long as it is in the map nobody else comes under its id.
+        self.announce_gone(&client.id, state);
         state.inbox = None;
         for held in std::mem::take(&mut state.connections) {
             if let Some(membership) = state.membership(&held.seat.channel) {

@@ -15,6 +15,7 @@
     reason = "the locks of client and list are held to the end of a step on purpose"
 )]
 
+mod announce;
 mod attach;
 mod client;
 mod direct;
@@ -65,6 +66,33 @@ pub struct Rules {
 pub trait Tell: fmt::Debug + Send + Sync {
     /// `told` is the change on `channel`, in the form that each subscriber gets.
     fn tell(&self, channel: &ChannelName, told: &Arc<UsersTold>);
+}
+
+/// Told when clients with a token come and go, of each in the order in which it happened. Called with
+/// the client locked: must not wait.
+pub trait Announce: fmt::Debug + Send + Sync {
+    /// `client` has come, or gone.
+    fn announce(&self, client: &ClientId, edge: Edge);
+}
+
+/// One of the two ends of a stay that is announced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Edge {
+    /// The client has a connection, for the first time since it is present.
+    Connected,
+    /// Its presence ended, and it had one.
+    Disconnected,
+}
+
+impl Label for Edge {
+    const ALL: &'static [Self] = &[Self::Connected, Self::Disconnected];
+
+    fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+        })
+    }
 }
 
 /// Somebody who logs in, connects, polls or posts.

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Leave, Presence, Rules, Seat, Tell, Visitor};
+use super::{Announce, Edge, Leave, Presence, Rules, Seat, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::ClientId;
@@ -26,6 +26,22 @@ impl Tell for Mine {
     }
 }
 
+/// Keeps what was announced.
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<(String, Edge)>>);
+
+impl Heard {
+    fn take(&self) -> Vec<(String, Edge)> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Announce for Heard {
+    fn announce(&self, client: &ClientId, edge: Edge) {
+        self.0.lock().unwrap().push((client.to_string(), edge));
+    }
+}
+
 fn visitor(name: &str) -> Visitor {
     Visitor {
         client: ClientId::parse(name).unwrap(),
@@ -39,7 +55,29 @@ fn visitor(name: &str) -> Visitor {
 }
 
 fn presence(mine: &Arc<Mine>) -> Arc<Presence> {
-    let rules = Rules {
+    let tell: Arc<dyn Tell> = Arc::<Mine>::clone(mine);
+    Arc::new(Presence::new(rules(), tell, Instant::now()))
+}
+
+/// A presence, and what it announces.
+fn announcing() -> (Arc<Presence>, Arc<Heard>) {
+    let (tell, heard) = (Arc::<Mine>::default(), Arc::<Heard>::default());
+    let announce: Arc<dyn Announce> = Arc::<Heard>::clone(&heard);
+    let presence = Presence::new(rules(), tell, Instant::now()).announcing(Some(announce));
+    (Arc::new(presence), heard)
+}
+
+fn seat(number: u64) -> Seat {
+    Seat {
+        connection: ConnectionId::new(0, number),
+        channel: ChannelName::root(),
+        users: UsersMode::None,
+        is_poll: false,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
         timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
         coalesce: Duration::ZERO,
@@ -47,9 +85,7 @@ fn presence(mine: &Arc<Mine>) -> Arc<Presence> {
         max_diff: 20,
         connections_per_client: 16,
         clients: 1000,
-    };
-    let tell: Arc<dyn Tell> = Arc::<Mine>::clone(mine);
-    Arc::new(Presence::new(rules, tell, Instant::now()))
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,4 +164,67 @@ async fn the_timer_lets_go_of_a_crowd_that_has_left() {
     assert!(presence.is_empty());
     assert!(presence.planned() <= 64, "{}", presence.planned());
     assert!(!timer.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stay_is_announced_once_and_only_if_it_had_a_connection() {
+    let (presence, heard) = announcing();
+    let now = Instant::now();
+    let (ann, bob) = (visitor("ann"), visitor("bob"));
+    presence.login(&ann, now).unwrap();
+    presence.login(&bob, now).unwrap();
+    presence.logout(&bob.client, now);
+    assert!(heard.take().is_empty());
+
+    for number in [1, 2] {
+        presence.attach(&ann, seat(number), now, |_| ()).unwrap();
+    }
+    presence.detach(&ann.client, ConnectionId::new(0, 1), Leave::Clean, now);
+    assert_eq!(heard.take(), [("ann".to_owned(), Edge::Connected)]);
+    presence.detach(&ann.client, ConnectionId::new(0, 2), Leave::Clean, now);
+    presence.logout(&ann.client, now);
+    assert_eq!(heard.take(), [("ann".to_owned(), Edge::Disconnected)]);
+
+    presence.attach(&ann, seat(3), now, |_| ()).unwrap();
+    presence.announce_the_end();
+    presence.logout(&ann.client, now);
+    let both = [Edge::Connected, Edge::Disconnected].map(|edge| ("ann".to_owned(), edge));
+    assert_eq!(heard.take(), both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_without_a_token_is_announced() {
+    let (presence, heard) = announcing();
+    let nobody = Visitor { token: None, ..visitor("nobody") };
+    presence.attach(&nobody, seat(1), Instant::now(), |_| ()).unwrap();
+    presence.detach(&nobody.client, ConnectionId::new(0, 1), Leave::Clean, Instant::now());
+    assert!(heard.take().is_empty());
+}
+
+#[test]
+fn a_client_that_ends_and_begins_on_many_threads_is_announced_in_turns() {
+    let (presence, heard) = announcing();
+    std::thread::scope(|scope| {
+        for thread in 1..=4_u64 {
+            let presence = &presence;
+            scope.spawn(move || {
+                let ann = visitor("ann");
+                for number in 0..500 {
+                    let seat = seat(thread * 1000 + number);
+                    let connection = seat.connection;
+                    presence.attach(&ann, seat, Instant::now(), |_| ()).unwrap();
+                    if number % 7 == 0 {
+                        presence.logout(&ann.client, Instant::now());
+                    }
+                    presence.detach(&ann.client, connection, Leave::Clean, Instant::now());
+                }
+            });
+        }
+    });
+    assert!(presence.is_empty());
+    let edges: Vec<Edge> = heard.take().into_iter().map(|(_, edge)| edge).collect();
+    assert!(edges.len() >= 4);
+    for turn in edges.chunks(2) {
+        assert_eq!(turn, [Edge::Connected, Edge::Disconnected]);
+    }
 }

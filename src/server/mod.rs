@@ -48,15 +48,17 @@ use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies,
 use crate::config::{self, Config};
 use crate::engine::Memory;
 use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, Tallies, router};
-use crate::hooks::UsersPush;
+use crate::hooks::{UsersPush, Webhook};
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
-use crate::presence::{Presence, Rules};
+use crate::presence::{Announce, Presence, Rules};
 use crate::store::{DataDir, EndedLog, StoreError};
 use crate::worker::{Limits, Workers};
 
 /// How long open requests are given to end after all streams have.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// How long the receiver of hooks is given to hear that everyone has gone.
+const LAST_EVENTS: Duration = Duration::from_secs(5);
 /// Connections that are closed in a second at the least, however long the drain may take.
 const CLOSED_A_SECOND: f64 = 100.0;
 /// How many pings or pongs a client may send for each message of its rate.
@@ -92,6 +94,8 @@ pub enum StartError {
     Pattern(String, NameError),
     /// No threads or descriptors are left.
     Workers(std::io::Error),
+    /// No threads are left for the webhook.
+    Webhook(std::io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -105,6 +109,7 @@ impl fmt::Display for StartError {
             Self::Tls(path, why) => write!(f, "{}: {why}", path.display()),
             Self::Pattern(pattern, error) => write!(f, "channels.\"{pattern}\": {error}"),
             Self::Workers(error) => write!(f, "cannot start a worker: {error}"),
+            Self::Webhook(error) => write!(f, "cannot start the webhook: {error}"),
         }
     }
 }
@@ -158,8 +163,8 @@ impl Server {
     /// Stops accepting, answers what waits, tells every connection, and waits until all is done.
     ///
     /// New requests on open connections get 503; posts under way are finished and delivered;
-    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`. The
-    /// admin listener goes on to the end.
+    /// waiting polls are answered; streams are closed with 1001, spread over `server.drain`; the
+    /// receiver of hooks hears that everyone has gone. The admin listener goes on to the end.
     pub async fn drain(self) {
         // In this order: who finds the port shut can rely on no post being taken any more, and who still
         // gets in is told.
@@ -178,6 +183,11 @@ impl Server {
         self.draining.send_replace(true);
         // What has not ended by then never will.
         let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
+        if let Some(webhook) = &self.gate.webhook {
+            // Presence ends with the process: whoever comes back is announced anew.
+            self.gate.presence.announce_the_end();
+            webhook.finish(LAST_EVENTS).await;
+        }
         upkeep::write_time(&self.gate, self.directory).await;
     }
 }
@@ -245,7 +255,9 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
 fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate, StartError> {
     let hub = Arc::new(Hub::new(workers, Box::new(Memory)));
     let tell = Arc::new(UsersPush::new(Arc::clone(&hub)));
-    let presence = Arc::new(Presence::new(rules(&config), tell, Instant::now()));
+    let webhook = Webhook::start(&config.hooks).map_err(StartError::Webhook)?.map(Arc::new);
+    let announce = webhook.clone().map(|webhook| -> Arc<dyn Announce> { webhook });
+    let presence = Presence::new(rules(&config), tell, Instant::now()).announcing(announce);
     let signer = Signer::new(&kept.key);
     let live = LiveTokens::new(signer.orders().clone());
     let mut ended_log = kept.ended;
@@ -264,7 +276,8 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         ended_log: ended_log.map(Arc::new),
         api_keys: ApiKeys::new(keys),
         clock: TokenClock::start(SystemTime::now(), kept.latest_time),
-        presence,
+        presence: Arc::new(presence),
+        webhook,
         hub,
         addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),

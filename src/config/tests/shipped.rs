@@ -29,7 +29,7 @@ fn shipped_file_names_every_key() {
         ("login", "open"),
         ("api", "keys"),
         ("admin", "bind"),
-        ("hooks", "url secret encoding"),
+        ("hooks", "url secret encoding timeout queue"),
         ("tls", "cert key"),
         ("heartbeat", "interval timeout stream"),
         ("server", "drain workers"),

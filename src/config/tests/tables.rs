@@ -91,18 +91,67 @@ fn admin_needs_an_address_and_a_port() {
     assert_told(from_file("admin.bind = \"9090\""), "c.toml:1: admin.bind must be", &[]);
 }
 
+/// A secret that is long enough for hooks.
+const HOOKS: &str = "9f2c4e8a1b7d3056";
+
 #[test]
 fn hooks_need_an_address_and_a_secret() {
-    let text = "[hooks]\nurl = \"https://a.test/x/\"\nsecret = \"s\"\nencoding = \"multipart\"";
-    let hooks = from_file(text).unwrap().hooks;
+    let text = format!(
+        "[hooks]\nurl = \"HTTPS://a.test/x/\"\nsecret = \"{HOOKS}\"\nencoding = \"multipart\"\n\
+         timeout = 0.5\nqueue = 7"
+    );
+    let hooks = from_file(&text).unwrap().hooks;
     assert_eq!(hooks.url.as_deref(), Some("https://a.test/x"));
     assert_eq!(hooks.encoding, HookEncoding::Multipart);
-    let result = from_file("[hooks]\nurl = \"http://a.test\"\n");
-    assert_told(result, "c.toml:2: hooks.secret is required", &[]);
-    for bad in ["ftp://a.test", "a.test", "https://", "https://a.test/?q", "https://u:p@a.test"] {
-        let result = from_file(&format!("[hooks]\nurl = \"{bad}\"\nsecret = \"s\""));
+    assert_eq!((hooks.timeout, hooks.queue), (Duration::from_millis(500), 7));
+    for secret in ["", "secret = \"\""] {
+        let result = from_file(&format!("[hooks]\nurl = \"http://a.test\"\n{secret}"));
+        assert_told(result, "c.toml:2: hooks.secret is required", &[]);
+    }
+    for bad in [
+        "ftp://a.test",
+        "a.test",
+        "https://",
+        "https://a.test/?q",
+        "https://a.test/#f",
+        "https://u:p@a.test",
+        "https://a.test/<x>",
+        "https://a.test:99999",
+    ] {
+        let result = from_file(&format!("[hooks]\nurl = \"{bad}\"\nsecret = \"{HOOKS}\""));
         assert_told(result, "c.toml:2: hooks.url must be", &[]);
     }
+}
+
+#[test]
+fn secret_of_hooks_has_at_least_16_characters_and_is_no_example() {
+    for (bad, what) in [(&HOOKS[..15], "has 15 characters"), ("changeme-changeme", "is an example")]
+    {
+        let result = from_file(&format!("[hooks]\nurl = \"https://a.test\"\nsecret = \"{bad}\""));
+        let lines = told(result);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].starts_with(&format!("c.toml:3: hooks.secret {what}")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn hooks_say_whether_they_name_an_address_themselves() {
+    for (url, names) in [
+        ("http://127.0.0.1:8000", true),
+        ("http://[::1]:8000/x", true),
+        ("https://169.254.169.254", true),
+        ("http://LocalHost", true),
+        ("https://localhost.a.test", false),
+        ("https://a.test", false),
+        // Names to whoever resolves them, whatever they come out as.
+        ("http://127.1", false),
+        ("http://2130706433", false),
+        ("http://0x7f.1", false),
+    ] {
+        let text = format!("[hooks]\nurl = \"{url}\"\nsecret = \"{HOOKS}\"");
+        assert_eq!(from_file(&text).unwrap().hooks.names_its_address(), names, "{url}");
+    }
+    assert!(!Config::default().hooks.names_its_address());
 }
 
 #[test]

@@ -11,11 +11,26 @@ fn each_insecure_switch_has_its_line() {
         ("cors.origins = [\"https://a.test\", \"null\"]", "cors.origins"),
         ("cors.origins = [\"https://a.test\", \"*\"]", "cors.origins"),
         ("channels.\"**\".anonymous = true", "channels.\"**\".anonymous"),
-        ("hooks = { url = \"http://a.test\", secret = \"s\" }", "hooks.url is set, but this"),
+        ("hooks = { url = \"http://a.test\", secret = \"9f2c4e8a1b7d3056\" }", "hooks.url is not"),
+        ("hooks = { url = \"http://8.8.8.8\", secret = \"9f2c4e8a1b7d3056\" }", "hooks.url is not"),
     ] {
         let lines = from_file(text).unwrap().warnings();
         assert_eq!(lines.len(), 1, "{text}: {lines:?}");
         assert!(lines[0].starts_with(start), "{lines:?}");
+    }
+}
+
+#[test]
+fn hooks_that_nobody_can_listen_to_are_not_warned_of() {
+    for url in [
+        "https://a.test",
+        "http://localhost:80",
+        "http://127.0.0.1",
+        "http://10.0.0.7/x",
+        "http://[::1]",
+    ] {
+        let text = format!("hooks = {{ url = \"{url}\", secret = \"9f2c4e8a1b7d3056\" }}");
+        assert_eq!(from_file(&text).unwrap().warnings(), Vec::<String>::new(), "{url}");
     }
 }
 
