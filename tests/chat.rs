@@ -31,8 +31,6 @@ async fn a_room_hears_sockets_and_posts_in_one_order(transport: Transport) {
     let alice = node.login().await;
     let room = format!("chat/{}", encode("로비"));
     let mut listener = TestClient::connect(&node, transport, &room, "").await;
-    let mut other = TestClient::connect(&node, transport, "chat/other", "").await;
-    let mut alone = TestClient::connect(&node, transport, "chat", "").await;
     let mut speaker = TestClient::connect(&node, Transport::Ws, &room, &alice.query("")).await;
     for number in 1..=5 {
         let text = format!("{number} <b>\u{2028} 東京");
@@ -50,10 +48,21 @@ async fn a_room_hears_sockets_and_posts_in_one_order(transport: Transport) {
         assert_eq!(speaker.next().await, posted);
         assert_eq!(offset_of(posted["id"].as_str().unwrap()), number * 2);
     }
-    node.post_to("chat/other", &alice, "elsewhere").await;
-    node.post_to("chat", &alice, "alone").await;
-    assert_eq!(text_of(&other.next().await), "elsewhere");
-    assert_eq!(text_of(&alone.next().await), "alone");
+}
+
+async fn rooms_do_not_hear_each_other(transport: Transport) {
+    let node = TestNode::start().await;
+    let alice = node.login().await;
+    for (room, text) in [("chat/one", "1"), ("chat/two", "2"), ("chat", "alone")] {
+        let mut listener = TestClient::connect(&node, transport, room, "").await;
+        for other in ["chat/other", "chat", "chat/one", "chat/two"] {
+            if other != room {
+                node.post_to(other, &alice, "elsewhere").await;
+            }
+        }
+        node.post_to(room, &alice, text).await;
+        assert_eq!(text_of(&listener.next().await), text, "{room}");
+    }
 }
 
 async fn a_newcomer_hears_what_it_asks_for(transport: Transport) {
