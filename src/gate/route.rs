@@ -29,6 +29,8 @@ pub enum Route {
     History,
     /// What stands below `/api`.
     Api,
+    /// What stands below `/_ah`, where clients of the Channel API look.
+    ChannelApi,
     /// `/healthz`.
     Healthz,
     /// `/readyz`.
@@ -66,6 +68,7 @@ impl Route {
             Self::Users => "/users",
             Self::History => "/history",
             Self::Api => "/api",
+            Self::ChannelApi => "/_ah",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Problems => "/problems",
@@ -88,6 +91,7 @@ impl Label for Route {
         Self::History,
         Self::Logout,
         Self::Api,
+        Self::ChannelApi,
         Self::Welcome,
         Self::Healthz,
         Self::Readyz,
@@ -114,6 +118,7 @@ mod tests {
             ("/ws/team/news", Route::Ws),
             ("/post/login", Route::Post),
             ("/api/disconnect", Route::Api),
+            ("/_ah/channel/dev", Route::ChannelApi),
             ("/nowhere", Route::Other),
             ("/loginn", Route::Other),
             ("//login", Route::Other),

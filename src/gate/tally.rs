@@ -36,7 +36,7 @@ pub struct Tally {
     /// Those that failed by a limit.
     pub(super) limited: By<Limit, 14>,
     /// Requests that were answered.
-    pub(super) requests: By<(Route, Class), 80>,
+    pub(super) requests: By<(Route, Class), 85>,
     /// Bytes that HTTP wrote.
     pub sent: Count,
     /// Bytes that HTTP read.

@@ -62,6 +62,7 @@ async fn a_bug_in_opening_a_connection_leaves_nobody_behind() {
             channel: ChannelName::parse("room").unwrap(),
             users: UsersMode::List,
             is_poll: false,
+            is_line: false,
         };
         let attach = || {
             let open = |_| panic!("a bug in opening");
@@ -119,6 +120,7 @@ async fn the_timer_lets_go_of_a_crowd_that_has_left() {
                 channel: ChannelName::root(),
                 users: UsersMode::None,
                 is_poll: true,
+                is_line: false,
             };
             presence.attach(&visitor, seat, Instant::now(), |_| ()).unwrap();
             presence.detach(&visitor.client, connection, leave, Instant::now());
