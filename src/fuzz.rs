@@ -132,6 +132,7 @@ pub fn token(data: &[u8]) {
             name: None,
             info: None,
             grants: None,
+            line: false,
             earlier_until: None,
         },
         now,

@@ -77,7 +77,11 @@ async fn a_newcomer_hears_what_it_asks_for(transport: Transport) {
     }
 }
 
-on_every_transport!(a_room_hears_sockets_and_posts_in_one_order, a_newcomer_hears_what_it_asks_for,);
+on_every_transport!(
+    a_room_hears_sockets_and_posts_in_one_order,
+    rooms_do_not_hear_each_other,
+    a_newcomer_hears_what_it_asks_for,
+);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_socket_says_in_another_shape_is_ignored_and_counted() {

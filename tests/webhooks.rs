@@ -275,6 +275,23 @@ async fn polls_are_connections_also_those_that_are_answered_at_once() {
 }
 
 #[tokio::test]
+async fn a_client_of_the_development_protocol_connects_and_disconnects_by_its_commands() {
+    let receiver = Receiver::start([]).await;
+    let node = setup(&receiver.url(), &api_key_config()).start().await;
+    let made = Request::post("/api/create_channel").bearer(API_KEY).form(&[("client_id", "old")]);
+    let token = made.send(&node).await.ok()["token"].as_str().unwrap().to_owned();
+    for command in ["connect", "poll", "poll", "disconnect"] {
+        let target = format!("/_ah/channel/dev?command={command}&channel={token}");
+        assert_eq!(Request::get(&target).send(&node).await.status, 200);
+    }
+    let told = until("two events", async || receiver.attempts(), |told| told.len() == 2).await;
+    for (attempt, edge) in told.iter().zip(STAY) {
+        assert_eq!(attempt.path, format!("/_ah/channel/{edge}/"));
+        assert_eq!(attempt.text(), "from=old");
+    }
+}
+
+#[tokio::test]
 async fn who_never_connects_or_has_no_token_is_no_event() {
     let receiver = Receiver::start([]).await;
     let node = telling(&receiver, "[channels.open]\nkind = \"message\"\nanonymous = true").await;

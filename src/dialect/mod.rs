@@ -3,9 +3,12 @@
 //! A dialect turns publications and changes of presence into messages; how a message is framed
 //! and leaves is the transport's business.
 
+mod direct;
 pub mod plain;
 
 use bytes::Bytes;
+
+pub use direct::Direct;
 
 /// What a subscriber is told of who is on its channel: its `users=` parameter.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

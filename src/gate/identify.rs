@@ -211,6 +211,11 @@ impl Caller {
         }
     }
 
+    /// Whether the caller has a token for a private line.
+    pub(super) fn is_line(&self) -> bool {
+        matches!(self, Self::Client(claims) if claims.line)
+    }
+
     /// Whether the caller may receive from `channel`.
     pub(super) fn check_read(&self, channel: &ChannelName, policy: &Policy) -> Result<(), Failure> {
         match self {

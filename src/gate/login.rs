@@ -127,6 +127,11 @@ impl Gate {
                 Problem::TokenRequired,
                 "a client id cannot be chosen, only kept: send its token",
             )),
+            // It would be on a list, and live as long as it likes: its backend has said otherwise.
+            Caller::Client(claims) if claims.line => Err(Failure::new(
+                Problem::Forbidden,
+                "the token is for a private line, which its backend alone renews",
+            )),
             caller @ (Caller::Client(_) | Caller::Backend(_) | Caller::Nobody) => Ok(caller),
         }
     }
@@ -141,7 +146,8 @@ impl Gate {
                 name: name.or_else(|| claims.name.clone()),
                 info: claims.info.clone(),
                 grants: claims.grants.clone(),
-                earlier_until: Some(claims.earlier_until_if_renewed(now, life)),
+                line: false,
+                earlier_until: Some(claims.earlier_until_if_renewed(now, self.longest_life())),
             },
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => Mint {
                 client: ClientId::random(),
@@ -149,6 +155,7 @@ impl Gate {
                 name,
                 info: None,
                 grants: None,
+                line: false,
                 earlier_until: None,
             },
         };

@@ -1,6 +1,7 @@
 //! `POST /logout`: ends the presence, the connections and the tokens of a client at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -25,9 +26,8 @@ pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> A
     let fields = Fields::read(&gate, &parts, body).await?;
     let (client, until) = match gate.identify(&parts, &query, Some(&fields))? {
         Caller::Client(claims) => {
-            let life = gate.config.tokens.seconds;
-            let until = claims.earlier_until_if_renewed(gate.clock.now(), life);
-            (claims.client.clone(), until.max(claims.expires_at))
+            let until = claims.earlier_until_if_renewed(gate.clock.now(), gate.longest_life());
+            (claims.client.clone(), until)
         }
         Caller::ClientId(client) => {
             (client, gate.clock.now().seconds() + crate::identity::MAX_LIFE_SECONDS)
@@ -41,6 +41,13 @@ pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> A
 }
 
 impl Gate {
+    /// The longest that a token of a client may live which we did not just see: backends choose.
+    pub(super) fn longest_life(&self) -> Duration {
+        let ours = self.config.tokens.seconds;
+        let theirs = Duration::from_secs(crate::identity::MAX_LIFE_SECONDS);
+        if self.api_keys.is_empty() { ours } else { theirs.max(ours) }
+    }
+
     /// Ends every token of `client` minted until now, its presence, and its connections with `close`.
     pub(super) async fn end_client(&self, client: &ClientId, until: u64, close: Close) {
         let ended = self.live.end(client, self.clock.now(), until);

@@ -167,7 +167,7 @@ impl Polling {
 
     /// Answers with what there is; the client is there until its next poll is due.
     fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Messages {
-        let channel = gate.hub.channel(&self.wanted.channel, &self.wanted.policy);
+        let channel = gate.channel_for(&self.wanted);
         let (start, kept) = channel.kept(self.wanted.from, usize::MAX);
         let first = self.wanted.first(gate, opening, &start);
         gate.tallies.mine().delivered.add((Transport::Poll, Delivered::Publication), kept.len());

@@ -12,8 +12,10 @@ use super::tally::Way;
 use super::{Failure, Gate};
 use crate::channel::{ChannelName, Content, Policy};
 use crate::code::{Limit, Problem};
+use crate::dialect::Direct;
 use crate::dialect::plain::{Author, Draft};
 use crate::identity::ClientId;
+use crate::presence::{Reached, UnknownClient};
 use crate::transport::ConnectionId;
 use crate::worker::{Order, Receipt as TellReceipt, Reservation};
 
@@ -71,19 +73,27 @@ impl Gate {
                 Begin::Wait(_) => break None,
             }
         };
-        let workers = self.hub.workers();
-        let reservation = match workers.try_reserve() {
-            Some(reservation) => reservation,
-            None => tokio::time::timeout(PATIENCE, workers.reserve()).await.map_err(|_| {
-                let detail = "the queue of the workers stayed full for a second";
-                Failure::of_limit(Limit::WorkerQueue, detail)
-            })?,
-        };
+        let reservation = self.reserve().await?;
         let (receipt, answer) = self.deliver(post, reservation)?;
         if let Some(ticket) = ticket {
             ticket.finish(receipt);
         }
         Ok(answer)
+    }
+
+    /// A place in the queue of every worker.
+    ///
+    /// # Errors
+    /// 503 if there is no room within a second.
+    pub(super) async fn reserve(&self) -> Result<Reservation<'_>, Failure> {
+        let workers = self.hub.workers();
+        if let Some(reservation) = workers.try_reserve() {
+            return Ok(reservation);
+        }
+        tokio::time::timeout(PATIENCE, workers.reserve()).await.map_err(|_| {
+            let detail = "the queue of the workers stayed full for a second";
+            Failure::of_limit(Limit::WorkerQueue, detail)
+        })
     }
 
     /// Publishes if that needs no waiting.
@@ -138,7 +148,8 @@ impl Gate {
         let draft = Draft::new(&post.content, post.author(&datetime));
         if let Some(to) = &post.to {
             let json = draft.finish_without_id();
-            self.deliver_direct(post, to, json, reservation)?;
+            let to = ClientId::parse(to).map_err(|e| Failure::field("to", &e.to_string()))?;
+            self.deliver_direct(&to, &post.channel, Direct::Json(json), reservation)?;
             self.tallies.mine().direct.add(post.way, 1);
             let receipt = Receipt { position: None, datetime, ip };
             let answer = post.answer(&receipt);
@@ -156,30 +167,30 @@ impl Gate {
         Ok((receipt, answer))
     }
 
-    fn deliver_direct(
+    /// Hands `message` to the connections of one client on a channel, or leaves it in its inbox.
+    pub(super) fn deliver_direct(
         &self,
-        post: &Post,
-        to: &str,
-        json: Bytes,
+        to: &ClientId,
+        channel: &ChannelName,
+        message: Direct,
         mut reservation: Reservation<'_>,
-    ) -> Result<(), Failure> {
-        let to = ClientId::parse(to).map_err(|error| Failure::field("to", &error.to_string()))?;
-        let (presence, channel) = (Arc::clone(&self.presence), post.channel.clone());
+    ) -> Result<Reached, UnknownClient> {
+        let (presence, back_on) = (Arc::clone(&self.presence), channel.clone());
         let back_to = to.clone();
         let undelivered =
-            Box::new(move |json: Bytes| presence.undelivered(&back_to, &channel, json));
+            Box::new(move |message| presence.undelivered(&back_to, &back_on, message));
         // Outlives the call: the last one to let it go takes the client's lock, which the call holds.
         let mut kept = None;
-        self.presence.send_direct(&to, &post.channel, json, |connections, json| {
-            let receipt = Arc::new(TellReceipt::new(json.clone(), undelivered));
+        let reached = self.presence.send_direct(to, channel, message, |connections, message| {
+            let receipt = Arc::new(TellReceipt::new(message.clone(), undelivered));
             kept = Some(Arc::clone(&receipt));
             for (worker, connections) in by_worker(connections) {
                 let receipt = Arc::clone(&receipt);
-                reservation.send(worker, Order::Tell(connections, json.clone(), receipt));
+                reservation.send(worker, Order::Tell(connections, message.clone(), receipt));
             }
-        })?;
+        });
         drop(kept);
-        Ok(())
+        reached
     }
 
     /// Now, in RFC 3339 with microseconds and the offset of the configured time zone.

@@ -145,14 +145,22 @@ pub(super) fn channel_of(
     gate: &Gate,
     parts: &Parts,
 ) -> Result<(ChannelName, Arc<Policy>), Failure> {
+    let name = channel_name(parts)?;
+    let policy = policy_of(gate, &name)?;
+    Ok((name, policy))
+}
+
+/// The channel that a path names behind its verb.
+pub(super) fn channel_name(parts: &Parts) -> Result<ChannelName, Failure> {
     let path = parts.uri.path().get(1..).unwrap_or_default();
     let (_verb, channel) = path.split_once('/').unwrap_or((path, ""));
-    let name = ChannelName::from_path(channel)?;
-    let policy = gate
-        .policies
-        .of(&name)
-        .ok_or_else(|| Failure::new(Problem::UnknownChannel, "there is no such channel here"))?;
-    Ok((name, Arc::clone(policy)))
+    Ok(ChannelName::from_path(channel)?)
+}
+
+/// The rules of a channel.
+pub(super) fn policy_of(gate: &Gate, name: &ChannelName) -> Result<Arc<Policy>, Failure> {
+    let policy = gate.policies.of(name).map(Arc::clone);
+    policy.ok_or_else(|| Failure::new(Problem::UnknownChannel, "there is no such channel here"))
 }
 
 /// Who sent the request.

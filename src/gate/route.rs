@@ -29,8 +29,8 @@ pub enum Route {
     History,
     /// What stands below `/api`.
     Api,
-    /// What stands below `/_ah`: the Channel API.
-    Ah,
+    /// What stands below `/_ah`, where clients of the Channel API look.
+    ChannelApi,
     /// What browsers load: scripts and pages.
     Pages,
     /// `/healthz`.
@@ -73,7 +73,7 @@ impl Route {
             Self::Users => "/users",
             Self::History => "/history",
             Self::Api => "/api",
-            Self::Ah => "/_ah",
+            Self::ChannelApi => "/_ah",
             Self::Pages => "/pages",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
@@ -97,7 +97,7 @@ impl Label for Route {
         Self::History,
         Self::Logout,
         Self::Api,
-        Self::Ah,
+        Self::ChannelApi,
         Self::Welcome,
         Self::Pages,
         Self::Healthz,
@@ -125,10 +125,11 @@ mod tests {
             ("/ws/team/news", Route::Ws),
             ("/post/login", Route::Post),
             ("/api/disconnect", Route::Api),
-            ("/_ah/channel/jsapi", Route::Ah),
+            ("/_ah/channel/jsapi", Route::ChannelApi),
             ("/pushgate.js", Route::Pages),
             ("/widget/", Route::Pages),
             ("/pages/demo.js", Route::Pages),
+            ("/_ah/channel/dev", Route::ChannelApi),
             ("/nowhere", Route::Other),
             ("/loginn", Route::Other),
             ("//login", Route::Other),

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::routing::{MethodRouter, get, post};
 
+use super::api::create_channel::create_channel;
+use super::api::dev::{dev, uncached};
 use super::api::disconnect::disconnect;
+use super::api::send_message::send_message;
 use super::problem::Failure;
 use super::{
     Gate, health, history, login, logout, metrics, pages, poll, post as posts, stream, users,
@@ -32,7 +36,11 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = verb(router, "/poll", OPEN, || get(poll::poll));
     router = verb(router, "/users", READ, || get(users::users));
     router = verb(router, "/history", READ, || get(history::history));
+    router = both(router, "/api/create_channel", WRITE, || post(create_channel));
+    router = both(router, "/api/send_message", WRITE, || post(send_message));
     router = both(router, "/api/disconnect", WRITE, || post(disconnect));
+    let dev = || only(OPEN, get(dev)).layer(map_response(uncached));
+    router = router.route("/_ah/channel/dev", dev()).route("/_ah/channel/dev/", dev());
     router = both(router, "/healthz", READ, || get(health::healthz));
     router = both(router, "/readyz", READ, || get(health::readyz));
     router = both(router, "/problems", READ, || get(health::problems));

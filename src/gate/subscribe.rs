@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::identify::Caller;
 use super::limit::{Entered, Whom};
 use super::peer::ChannelPeer;
-use super::request::{Pairs, channel_of, from_of, remote_of};
+use super::request::{Pairs, channel_name, from_of, policy_of, remote_of};
 use super::{Failure, Gate};
-use crate::channel::{ChannelName, DeliveryPolicy, Policy};
+use crate::channel::{ChannelName, DeliveryPolicy, Policy, Since};
 use crate::code::{Close, Limit, Problem};
 use crate::dialect::{UsersMode, plain};
 use crate::hub::{Channel, From, Start};
@@ -38,6 +38,10 @@ pub(super) struct Wanted {
     pub(super) tells_ignored: bool,
     /// How long after an update the next may come.
     pub(super) pace: Option<Duration>,
+    /// Whether it is a private line: it gets what is sent to its client, and nothing of a channel.
+    pub(super) is_line: bool,
+    /// Whether its first message is where it starts from.
+    pub(super) tells_start: bool,
     /// Its place among the connections of its address, where it does not have that of its connection.
     pub(super) entered: Option<Arc<Entered>>,
 }
@@ -55,17 +59,32 @@ impl Wanted {
         if gate.drain.is_draining() {
             return Err(Failure::draining());
         }
-        let (channel, policy) = channel_of(gate, parts)?;
+        let channel = channel_name(parts)?;
+        let policy = policy_of(gate, &channel);
+        if !channel.is_root()
+            && let Err(unknown) = policy
+        {
+            return Err(unknown);
+        }
         if gate.hub.workers().connections() >= gate.config.limits.connections {
             let detail = "limits.connections are open on this node";
             return Err(Failure::of_limit(Limit::Connections, detail));
         }
         let query = Pairs::of_query(parts)?;
         let caller = gate.identify_by_token(parts, &query)?;
-        caller.check_read(&channel, &policy)?;
+        let is_line = caller.is_line() && channel.is_root();
+        // A line is there whatever the root is.
+        let policy = if is_line { Arc::clone(gate.hub.line().policy()) } else { policy? };
+        if !is_line {
+            caller.check_read(&channel, &policy)?;
+        }
         let visitor = gate.visitor(parts, &caller, &policy)?;
-        let from = from_of(parts, &query)?;
-        let users = users_mode(&query, &policy)?;
+        let mut from = from_of(parts, &query)?;
+        let mut users = users_mode(&query, &policy)?;
+        if is_line {
+            // Nothing of a channel can be missed on it, and it is on no list.
+            (from, users) = (beside_history(from), UsersMode::None);
+        }
         let pace = pace(&query, &policy, framing.transport)?;
         gate.may_open(&channel, &caller, remote_of(parts).whom())?;
         let entered = gate.enter_beside_connection(parts)?;
@@ -74,25 +93,48 @@ impl Wanted {
             Caller::Backend(_) | Caller::ClientId(_) | Caller::Nobody => None,
         };
         let ids = query.is_on("ids") && !policy.kind.carries_id();
-        let encoding = Encoding { framing, ids, users };
-        let tells_ignored = query.is_on("errors");
-        Ok(Self { channel, policy, visitor, claims, from, encoding, tells_ignored, pace, entered })
+        let tells_start = (ids || query.is_on("start")) && framing.transport != Transport::Poll;
+        let raw =
+            !texts_as_json(&query)? && matches!(framing.transport, Transport::Ws | Transport::Sse);
+        let encoding = Encoding { framing, ids, users, raw };
+        Ok(Self {
+            channel,
+            policy,
+            visitor,
+            claims,
+            from,
+            encoding,
+            tells_ignored: query.is_on("errors"),
+            pace,
+            is_line,
+            tells_start,
+            entered,
+        })
     }
 
     /// What comes first: the position, the users list, what waited in the inbox, a gap.
     pub(super) fn first(&self, gate: &Gate, opening: Opening, start: &Start) -> Vec<Bytes> {
         gate.tallies.mine().began(self.encoding.transport(), &opening, start);
         let mut first = Vec::new();
-        if self.encoding.ids && self.encoding.transport() != Transport::Poll {
+        if self.tells_start {
             first.push(plain::since(&start.resume()));
         }
         first.extend(opening.users);
-        first.extend(opening.inbox);
+        first.extend(opening.inbox.iter().map(|message| self.encoding.direct(message)));
         if opening.dropped > 0 {
             first.push(plain::inbox_gap(&self.channel, opening.dropped));
         }
         first.extend(start.gap.map(|gap| plain::gap(&self.channel, &gap)));
         first
+    }
+}
+
+/// Where one begins who asks for `from` where there is no history. A poll that names a position
+/// waits; one that does not is answered at once.
+const fn beside_history(from: From) -> From {
+    match from {
+        From::Since(_) => From::Since(Since { position: None, users: None }),
+        From::Now | From::Newest(_) => From::Now,
     }
 }
 
@@ -116,6 +158,16 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
         None => Ok(UsersMode::None),
         Some(text) => UsersMode::parse(text)
             .ok_or_else(|| Failure::field("users", "must be list, diff, count or none")),
+    }
+}
+
+/// Whether texts of backends are JSON strings on every transport, so that none of them can be taken
+/// for a message of ours: `text=json`.
+fn texts_as_json(query: &Pairs) -> Result<bool, Failure> {
+    match query.get("text") {
+        None => Ok(false),
+        Some("json") => Ok(true),
+        Some(_) => Err(Failure::field("text", "must be json")),
     }
 }
 
@@ -209,7 +261,16 @@ impl Gate {
             channel: wanted.channel.clone(),
             users: wanted.encoding.users,
             is_poll: wanted.encoding.transport() == Transport::Poll,
+            is_line: wanted.is_line,
         }
+    }
+
+    /// The channel that `wanted` subscribes to, opened if nobody used it until now.
+    pub(super) fn channel_for(&self, wanted: &Wanted) -> Arc<Channel> {
+        if wanted.is_line {
+            return Arc::clone(self.hub.line());
+        }
+        self.hub.channel(&wanted.channel, &wanted.policy)
     }
 
     /// Subscribes `connection` to its channel if `attach` says so; the channel is opened if nobody
@@ -221,7 +282,7 @@ impl Gate {
         mut attach: impl FnMut(ChannelKey, Arc<dyn Source>, Start) -> Option<T>,
     ) -> Option<T> {
         loop {
-            let channel = self.hub.channel(&wanted.channel, &wanted.policy);
+            let channel = self.channel_for(wanted);
             let source: Arc<dyn Source> = Arc::<Channel>::clone(&channel);
             let subscribed = channel.subscribe(wanted.from, connection.worker(), |key, start| {
                 attach(key, Arc::clone(&source), start)

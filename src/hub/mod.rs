@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use subscribe::{From, Start};
 
-use crate::channel::{ChannelName, Policy, Position};
+use crate::channel::{Bounds, ChannelName, DeliveryPolicy, Kind, Policy, Position};
 use crate::engine::Engine;
 use crate::metrics::Count;
 use crate::worker::{ChannelKey, Workers};
@@ -42,6 +42,8 @@ pub struct Hub {
     channels: DashMap<ChannelName, Arc<Channel>>,
     workers: Arc<Workers>,
     engine: Box<dyn Engine>,
+    /// The channel of all private lines; see [`Hub::line`].
+    line: Arc<Channel>,
     next_key: AtomicU64,
     users_pushes: Count,
 }
@@ -70,8 +72,11 @@ struct State {
 impl Hub {
     /// A hub without channels.
     pub fn new(workers: Arc<Workers>, engine: Box<dyn Engine>) -> Self {
+        let root = ChannelName::root();
+        let (last, policy) = (engine.open(&root), Arc::new(line_policy()));
+        let line = Arc::new(Channel::new(LINE, &root, &policy, (last, workers.count())));
         let (next_key, users_pushes) = (AtomicU64::new(0), Count::default());
-        Self { channels: DashMap::new(), workers, engine, next_key, users_pushes }
+        Self { channels: DashMap::new(), workers, engine, line, next_key, users_pushes }
     }
 
     /// The workers that deliver for this hub.
@@ -89,18 +94,15 @@ impl Hub {
     }
 
     fn make(&self, name: &ChannelName, policy: &Arc<Policy>) -> Arc<Channel> {
-        Arc::new(Channel {
-            key: ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed)),
-            name: name.clone(),
-            policy: Arc::clone(policy),
-            state: Mutex::new(State {
-                last: self.engine.open(name),
-                recent: Recent::new(policy.history),
-                subscribers: vec![0; self.workers.count()],
-                used_at: Instant::now(),
-                freed: false,
-            }),
-        })
+        let key = ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed));
+        let begun = (self.engine.open(name), self.workers.count());
+        Arc::new(Channel::new(key, name, policy, begun))
+    }
+
+    /// The channel that private lines subscribe to, in the place of the root: nothing is ever
+    /// published on it, so what they get is what is sent to their clients.
+    pub const fn line(&self) -> &Arc<Channel> {
+        &self.line
     }
 
     /// The channel `name`, if it is in use.
@@ -141,7 +143,38 @@ impl Hub {
     }
 }
 
+/// The key of the channel of private lines; no other channel gets that far.
+const LINE: ChannelKey = ChannelKey(u64::MAX);
+
+/// Its rules: texts, and nothing is kept.
+const fn line_policy() -> Policy {
+    Policy {
+        kind: Kind::Message,
+        anonymous: false,
+        prefix: String::new(),
+        delivery: DeliveryPolicy::Every,
+        history: Bounds { messages: 0, age: Duration::ZERO, bytes: 0 },
+    }
+}
+
 impl Channel {
+    /// A channel whose order begins at `last`, at so many workers.
+    fn new(
+        key: ChannelKey,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+        (last, workers): (Position, usize),
+    ) -> Self {
+        let state = State {
+            last,
+            recent: Recent::new(policy.history),
+            subscribers: vec![0; workers],
+            used_at: Instant::now(),
+            freed: false,
+        };
+        Self { key, name: name.clone(), policy: Arc::clone(policy), state: Mutex::new(state) }
+    }
+
     /// Its name.
     pub const fn name(&self) -> &ChannelName {
         &self.name

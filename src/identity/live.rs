@@ -177,6 +177,7 @@ mod tests {
                 name: None,
                 info: None,
                 grants: None,
+                line: false,
                 earlier_until,
             };
             self.signer.mint(request, at(seconds))

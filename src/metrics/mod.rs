@@ -54,7 +54,7 @@ metrics! {
     PUBLICATIONS, Counter, "pushgate_publications_total", ["way", "kind"],
         "Publications that were accepted and ordered, by the way they came and the kind of their channel.";
     DIRECT_MESSAGES, Counter, "pushgate_direct_messages_total", ["way"],
-        "Direct messages that were accepted, by the way they came.";
+        "Direct messages and texts of backends that were accepted, by the way they came.";
     REPEATED, Counter, "pushgate_repeated_posts_total", ["way"],
         "Posts that were answered from an earlier one under their idempotency key, and published nothing.";
     IGNORED, Counter, "pushgate_ignored_messages_total", [],
@@ -88,7 +88,7 @@ metrics! {
     CHANNELS, Gauge, "pushgate_channels", [],
         "Channels in use: with subscribers or history, or used a moment ago.";
     CLIENTS, Gauge, "pushgate_clients", [],
-        "Clients present, anonymous subscribers among them.";
+        "Clients present, anonymous subscribers and private lines among them.";
     PRESENCE_CHANGES, Counter, "pushgate_presence_changes_total", ["change"],
         "Clients that joined the users list of a channel, and that left one.";
     USERS_PUSHES, Counter, "pushgate_users_pushes_total", [],

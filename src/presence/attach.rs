@@ -13,7 +13,8 @@ use crate::identity::ClientId;
 use crate::transport::ConnectionId;
 
 impl Presence {
-    /// Attaches a connection: its client is present, and a member of the channel.
+    /// Attaches a connection: its client is present, and a member of the channel; one of a private
+    /// line is a member of none.
     ///
     /// `open` is called with what the connection starts with, while client and list are locked: no
     /// push and no direct message comes between what it gets and what it does with it.
@@ -36,15 +37,9 @@ impl Presence {
                 self.settle(client, state, now);
                 return Err(PresenceError::TooManyConnections);
             }
-            if !state.anonymous && state.membership(&ChannelName::root()).is_none() {
-                self.join(client, state, &ChannelName::root(), now);
-            }
-            let members = match state.membership(&seat.channel) {
-                Some(membership) => Arc::clone(&membership.members),
-                None => self.join(client, state, &seat.channel, now),
-            };
+            let members = self.sit_down(client, state, (visitor, &seat), now);
             let open = |opening| open(Opening { superseded, ..opening });
-            let take = || take_seat(client, state, (visitor, seat), &members, open);
+            let take = || take_seat(client, state, (visitor, seat), members.as_deref(), open);
             let opened = catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|bug| {
                 // Nobody is to stay for a connection that there is not.
                 self.let_go(client, state, now);
@@ -53,6 +48,28 @@ impl Presence {
             self.announce_connected(&client.id, state);
             Ok(opened)
         })?
+    }
+
+    /// Makes a client the member that a connection makes it: of no list if that is a private line.
+    fn sit_down(
+        &self,
+        client: &Arc<Client>,
+        state: &mut State,
+        (visitor, seat): (&Visitor, &Seat),
+        now: Instant,
+    ) -> Option<Arc<Members>> {
+        if seat.is_line {
+            // Until when it stays is said when the connection ends.
+            state.open_line(visitor.token, now);
+            return None;
+        }
+        if !state.anonymous {
+            self.enlist(client, state, visitor, now);
+        }
+        Some(match state.membership(&seat.channel) {
+            Some(membership) => Arc::clone(&membership.members),
+            None => self.join(client, state, &seat.channel, now),
+        })
     }
 
     /// Ends the memberships that neither a connection nor a time holds.
@@ -77,24 +94,14 @@ impl Presence {
         let Some(index) = state.connections.iter().position(mine) else {
             return;
         };
-        let seat = state.connections.swap_remove(index).seat;
-        let channel = seat.channel;
-        if let Some(membership) = state.membership(&channel) {
-            membership.members.lock().unattend(seat.users);
+        let held = state.connections.swap_remove(index);
+        let until = held.ends_at(leave, &self.rules, now);
+        let Held { seat, token, .. } = held;
+        if !seat.is_line {
+            state.get_up(seat, until);
         }
-        let until = match leave {
-            // An anonymous client cannot come back as itself.
-            _ if state.anonymous => now,
-            Leave::Clean => now,
-            Leave::Dropped => now + self.rules.linger,
-            Leave::Poll(wait) => now + self.rules.linger + wait,
-        };
-        for name in [channel, ChannelName::root()] {
-            if state.holding(&name) == 0
-                && let Some(membership) = state.membership(&name)
-            {
-                membership.until = Some(until);
-            }
+        if let Some(token) = token {
+            state.close_line(token, until);
         }
         self.settle(&client, &mut state, now);
     }
@@ -105,7 +112,7 @@ fn take_seat<T>(
     client: &Client,
     state: &mut State,
     (visitor, seat): (&Visitor, Seat),
-    members: &Members,
+    members: Option<&Members>,
     open: impl FnOnce(Opening) -> T,
 ) -> T {
     let inbox = state.inbox.as_mut().map(|inbox| inbox.take(&seat.channel));
@@ -113,12 +120,14 @@ fn take_seat<T>(
     if state.inbox.as_ref().is_some_and(|inbox| inbox.is_empty()) {
         state.inbox = None;
     }
-    let users = seat.users;
-    let mut list = members.lock();
-    list.attend(users);
-    let version = (list.version(), members.life);
-    let users = members.first_message(&mut list, users, Some(&client.id));
-    let opened = open(Opening { users, version, inbox, dropped, superseded: None });
+    let mut opening = Opening { users: None, version: (0, 0), inbox, dropped, superseded: None };
+    let mut list = members.map(|members| (members, members.lock()));
+    if let Some((members, list)) = &mut list {
+        list.attend(seat.users);
+        opening.version = (list.version(), members.life);
+        opening.users = members.first_message(list, seat.users, Some(&client.id));
+    }
+    let opened = open(opening);
     // Last: a bug in opening it must not leave a connection that never ends. The client is locked.
     state.connections.reserve_exact(1);
     let Visitor { token, address, is_counted, .. } = *visitor;
@@ -127,6 +136,21 @@ fn take_seat<T>(
 }
 
 impl State {
+    /// A connection that was a member is gone: what nothing else holds ends at `until`.
+    fn get_up(&mut self, seat: Seat, until: Instant) {
+        let channel = seat.channel;
+        if let Some(membership) = self.membership(&channel) {
+            membership.members.lock().unattend(seat.users);
+        }
+        for name in [channel, ChannelName::root()] {
+            if self.holding(&name) == 0
+                && let Some(membership) = self.membership(&name)
+            {
+                membership.until = Some(until);
+            }
+        }
+    }
+
     /// How many connections count against the client's bound, but for one that is being replaced.
     fn counted_without(&self, replaced: Option<ConnectionId>) -> usize {
         let counts = |held: &&Held| held.is_counted && Some(held.seat.connection) != replaced;

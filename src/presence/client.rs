@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::inbox::Inbox;
+use super::line::Line;
 use super::members::Members;
 use super::{Seat, Visitor};
 use crate::channel::ChannelName;
@@ -34,8 +35,10 @@ pub(super) struct State {
     /// Where its login came from: address and `Origin`.
     pub(super) login: (IpAddr, Option<Arc<str>>),
     pub(super) connections: Vec<Held>,
-    /// The root first, unless it is anonymous.
+    /// The root first, unless it is anonymous or only here for its line.
     pub(super) memberships: Vec<Membership>,
+    /// Its presence that is on no list.
+    pub(super) line: Option<Box<Line>>,
     pub(super) inbox: Option<Box<Inbox>>,
     /// When the timer will look at it.
     pub(super) planned: Option<Instant>,
@@ -70,6 +73,7 @@ impl Client {
             login: (visitor.address, visitor.origin.clone()),
             connections: Vec::new(),
             memberships: Vec::new(),
+            line: None,
             inbox: None,
             planned: None,
             entries: 0,
@@ -83,18 +87,31 @@ impl Client {
     }
 }
 
-pub(super) fn entry(visitor: &Visitor) -> Arc<str> {
+fn entry(visitor: &Visitor) -> Arc<str> {
     let name = visitor.name.as_ref().map(crate::identity::DisplayName::as_str);
     Arc::from(plain::user(visitor.client.as_str(), &visitor.shown_ip, name))
 }
 
 impl State {
-    /// How many connections keep a membership of `channel`: on the root all of them do.
+    /// How many connections keep a membership of `channel`: on the root all of them do that are no
+    /// lines.
     pub(super) fn holding(&self, channel: &ChannelName) -> usize {
+        let members = self.connections.iter().filter(|held| !held.seat.is_line);
         if channel.is_root() {
-            return self.connections.len();
+            return members.count();
         }
-        self.connections.iter().filter(|held| held.seat.channel == *channel).count()
+        members.filter(|held| held.seat.channel == *channel).count()
+    }
+
+    /// Whether it is on the list of the root: by a login, or by a token that is no line.
+    pub(super) fn is_listed(&self) -> bool {
+        self.memberships.iter().any(|membership| membership.members.name.is_root())
+    }
+
+    /// Has lists tell of it what `visitor` says, and whoever speaks for it come from there.
+    pub(super) fn introduce(&mut self, visitor: &Visitor) {
+        self.entry = entry(visitor);
+        self.login = (visitor.address, visitor.origin.clone());
     }
 
     pub(super) fn membership(&mut self, channel: &ChannelName) -> Option<&mut Membership> {
@@ -104,14 +121,17 @@ impl State {
     /// Gives what ran out between `stopped` and `now` that time again.
     pub(super) fn spare(&mut self, stopped: Instant, now: Instant) {
         let ran_out = |until: &&mut Instant| stopped < **until && **until <= now;
-        for until in self.memberships.iter_mut().filter_map(|m| m.until.as_mut()).filter(ran_out) {
+        let memberships = self.memberships.iter_mut().filter_map(|m| m.until.as_mut());
+        let line = self.line.as_mut().map(|line| &mut line.until);
+        for until in memberships.chain(line).filter(ran_out) {
             *until += now - stopped;
         }
     }
 
-    /// When the first membership ends that no connection holds.
+    /// When the first membership ends that no connection holds, or the line.
     pub(super) fn next_end(&self) -> Option<Instant> {
         let free = |membership: &&Membership| self.holding(&membership.members.name) == 0;
-        self.memberships.iter().filter(free).filter_map(|membership| membership.until).min()
+        let memberships = self.memberships.iter().filter(free);
+        memberships.filter_map(|membership| membership.until).chain(self.line_end()).min()
     }
 }

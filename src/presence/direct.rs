@@ -1,10 +1,11 @@
-//! Direct messages: to the connections of one client on a channel, or into its inbox.
+//! What is sent to one client: to its connections on a channel, or into its inbox.
 
-use bytes::Bytes;
+use tokio::time::Instant;
 
-use super::Presence;
 use super::client::Held;
+use super::{Presence, PresenceError, Visitor};
 use crate::channel::ChannelName;
+use crate::dialect::Direct;
 use crate::identity::ClientId;
 use crate::transport::ConnectionId;
 
@@ -12,9 +13,31 @@ use crate::transport::ConnectionId;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct UnknownClient;
 
+/// Where a message for one client went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reached {
+    /// To the connections that the client has.
+    Connections,
+    /// Into its inbox.
+    Inbox,
+    /// Nowhere, since the inbox is full: the client will be told how many there were.
+    Full,
+}
+
+/// What a client takes out of its inbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Taken {
+    /// The oldest message.
+    Message(Direct),
+    /// How many had to be dropped, once what was kept is taken.
+    Dropped(u64),
+    /// There is nothing.
+    Nothing,
+}
+
 impl Presence {
-    /// Hands `json` to `deliver` with the connections that `client` has on `channel`; without any,
-    /// it waits in the client's inbox.
+    /// Hands `message` to `deliver` with the connections that `client` has on `channel`; without
+    /// any, it waits in the client's inbox.
     ///
     /// # Errors
     /// [`UnknownClient`].
@@ -22,9 +45,9 @@ impl Presence {
         &self,
         client: &ClientId,
         channel: &ChannelName,
-        json: Bytes,
-        deliver: impl FnOnce(Vec<ConnectionId>, Bytes),
-    ) -> Result<(), UnknownClient> {
+        message: Direct,
+        deliver: impl FnOnce(Vec<ConnectionId>, Direct),
+    ) -> Result<Reached, UnknownClient> {
         let client = self.find(client).ok_or(UnknownClient)?;
         let mut state = client.lock();
         if state.ended {
@@ -34,23 +57,56 @@ impl Presence {
         let connections: Vec<_> =
             state.connections.iter().filter(here).map(|held| held.seat.connection).collect();
         if !connections.is_empty() {
-            deliver(connections, json);
-        } else if state.anonymous {
-            return Err(UnknownClient);
-        } else {
-            state.inbox.get_or_insert_default().add(channel, json);
+            deliver(connections, message);
+            return Ok(Reached::Connections);
         }
-        Ok(())
+        if state.anonymous {
+            return Err(UnknownClient);
+        }
+        let is_kept = state.inbox.get_or_insert_default().add(channel, message);
+        Ok(if is_kept { Reached::Inbox } else { Reached::Full })
     }
 
-    /// Takes back a direct message whose connections had all just ended.
-    pub fn undelivered(&self, client: &ClientId, channel: &ChannelName, json: Bytes) {
+    /// Takes back a message whose connections had all just ended.
+    pub fn undelivered(&self, client: &ClientId, channel: &ChannelName, message: Direct) {
         let Some(client) = self.find(client) else {
             return;
         };
         let mut state = client.lock();
         if !state.ended && !state.anonymous {
-            state.inbox.get_or_insert_default().add(channel, json);
+            state.inbox.get_or_insert_default().add(channel, message);
         }
+    }
+
+    /// Takes the oldest message on `channel` out of the inbox of a client that asks for one at a
+    /// time, and so stays for `presence.timeout`; on its private line if `is_line`.
+    ///
+    /// # Errors
+    /// [`PresenceError::TooManyClients`] if it is not present and cannot be.
+    pub fn take_one(
+        &self,
+        visitor: &Visitor,
+        is_line: bool,
+        channel: &ChannelName,
+        now: Instant,
+    ) -> Result<Taken, PresenceError> {
+        self.with_present(visitor, |client, state| {
+            self.remain(client, state, (visitor, is_line), now);
+            self.announce_connected(&client.id, state);
+            let Some(inbox) = &mut state.inbox else {
+                return Taken::Nothing;
+            };
+            let taken = match inbox.take_one(channel) {
+                Some(message) => Taken::Message(message),
+                None => match inbox.take_dropped(channel) {
+                    0 => Taken::Nothing,
+                    dropped => Taken::Dropped(dropped),
+                },
+            };
+            if inbox.is_empty() {
+                state.inbox = None;
+            }
+            taken
+        })
     }
 }

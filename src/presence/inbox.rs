@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::channel::ChannelName;
+use crate::dialect::Direct;
 
 const MAX_MESSAGES: usize = 100;
 const MAX_BYTES: usize = 256 * 1024;
@@ -13,40 +12,54 @@ const MAX_BYTES: usize = 256 * 1024;
 /// how many is told behind the kept ones.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    kept: VecDeque<(ChannelName, Bytes)>,
+    kept: VecDeque<(ChannelName, Direct)>,
     bytes: usize,
     dropped: Vec<(ChannelName, u64)>,
 }
 
 impl Inbox {
-    /// Keeps `json`, or counts it as dropped.
-    pub(super) fn add(&mut self, channel: &ChannelName, json: Bytes) {
+    /// Keeps `message`, or counts it as dropped: then `false`.
+    pub(super) fn add(&mut self, channel: &ChannelName, message: Direct) -> bool {
         // Once one was dropped, later ones are too: what is kept has no holes.
-        let fits = self.kept.len() < MAX_MESSAGES && self.bytes + json.len() <= MAX_BYTES;
+        let fits = self.kept.len() < MAX_MESSAGES && self.bytes + message.len() <= MAX_BYTES;
         let room = self.dropped.len() < MAX_MESSAGES;
         let dropped = self.dropped.iter_mut().find(|(name, _)| name == channel);
         match dropped {
             Some((_, count)) => *count += 1,
             None if fits => {
-                self.bytes += json.len();
-                self.kept.push_back((channel.clone(), json));
+                self.bytes += message.len();
+                self.kept.push_back((channel.clone(), message));
+                return true;
             }
             // An entry a channel: bounded by the number of channels that a client is written to on.
             None if room => self.dropped.push((channel.clone(), 1)),
             None => {}
         }
+        false
     }
 
     /// Takes out what came for `channel`, and how many had to be dropped.
-    pub(super) fn take(&mut self, channel: &ChannelName) -> (Vec<Bytes>, u64) {
+    pub(super) fn take(&mut self, channel: &ChannelName) -> (Vec<Direct>, u64) {
         let (mine, others) = self.kept.drain(..).partition(|(name, _)| name == channel);
         self.kept = others;
-        let mine: VecDeque<(ChannelName, Bytes)> = mine;
-        let messages: Vec<_> = mine.into_iter().map(|(_, json)| json).collect();
-        self.bytes -= messages.iter().map(Bytes::len).sum::<usize>();
+        let mine: VecDeque<(ChannelName, Direct)> = mine;
+        let messages: Vec<_> = mine.into_iter().map(|(_, message)| message).collect();
+        self.bytes -= messages.iter().map(Direct::len).sum::<usize>();
+        (messages, self.take_dropped(channel))
+    }
+
+    /// Takes out the oldest that came for `channel`.
+    pub(super) fn take_one(&mut self, channel: &ChannelName) -> Option<Direct> {
+        let index = self.kept.iter().position(|(name, _)| name == channel)?;
+        let (_, message) = self.kept.remove(index)?;
+        self.bytes -= message.len();
+        Some(message)
+    }
+
+    /// How many for `channel` had to be dropped since that was last told.
+    pub(super) fn take_dropped(&mut self, channel: &ChannelName) -> u64 {
         let index = self.dropped.iter().position(|(name, _)| name == channel);
-        let dropped = index.map_or(0, |index| self.dropped.swap_remove(index).1);
-        (messages, dropped)
+        index.map_or(0, |index| self.dropped.swap_remove(index).1)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -58,18 +71,22 @@ impl Inbox {
 mod tests {
     use super::*;
 
+    fn text(text: impl Into<String>) -> Direct {
+        Direct::text(text.into())
+    }
+
     #[test]
     fn the_first_hundred_are_kept_and_the_rest_counted() {
         let (root, other) = (ChannelName::root(), ChannelName::parse("other").unwrap());
         let mut inbox = Inbox::default();
-        inbox.add(&other, "o".into());
+        inbox.add(&other, text("o"));
         for number in 0..101 {
-            inbox.add(&root, number.to_string().into());
+            inbox.add(&root, text(number.to_string()));
         }
         let (kept, dropped) = inbox.take(&root);
         assert_eq!((kept.len(), dropped), (99, 2));
-        assert_eq!(kept[0], "0");
-        assert_eq!(inbox.take(&other), (vec!["o".into()], 0));
+        assert_eq!(kept[0], text("0"));
+        assert_eq!(inbox.take(&other), (vec![text("o")], 0));
         assert!(inbox.is_empty());
         assert_eq!(inbox.bytes, 0);
     }
@@ -78,12 +95,27 @@ mod tests {
     fn bytes_are_bounded_and_nothing_is_kept_behind_a_hole() {
         let root = ChannelName::root();
         let mut inbox = Inbox::default();
-        inbox.add(&root, vec![b'x'; MAX_BYTES].into());
-        inbox.add(&root, "small".into());
+        inbox.add(&root, text("x".repeat(MAX_BYTES)));
+        inbox.add(&root, text("small"));
         let (kept, dropped) = inbox.take(&root);
         assert_eq!((kept.len(), dropped), (1, 1));
-        inbox.add(&root, vec![b'x'; MAX_BYTES + 1].into());
-        inbox.add(&root, "small".into());
+        inbox.add(&root, text("x".repeat(MAX_BYTES + 1)));
+        inbox.add(&root, text("small"));
         assert_eq!(inbox.take(&root), (vec![], 2));
+    }
+
+    #[test]
+    fn one_is_taken_at_a_time_and_only_of_its_channel() {
+        let (root, other) = (ChannelName::root(), ChannelName::parse("other").unwrap());
+        let mut inbox = Inbox::default();
+        for (channel, said) in [(&other, "o"), (&root, "a"), (&root, "b")] {
+            assert!(inbox.add(channel, text(said)));
+        }
+        assert_eq!(inbox.take_one(&root), Some(text("a")));
+        assert_eq!(inbox.take_one(&root), Some(text("b")));
+        assert_eq!((inbox.take_one(&root), inbox.take_dropped(&root)), (None, 0));
+        assert_eq!(inbox.bytes, 1);
+        assert_eq!(inbox.take_one(&other), Some(text("o")));
+        assert!(inbox.is_empty() && inbox.bytes == 0);
     }
 }

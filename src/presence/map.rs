@@ -12,7 +12,7 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::client::{Client, Membership, State, entry};
+use super::client::{Client, Membership, State};
 use super::members::{Freed, Members};
 use super::{Announce, Change, List, PresenceError, Rules, Tell, Visitor};
 use crate::channel::ChannelName;
@@ -106,8 +106,7 @@ impl Presence {
     /// [`PresenceError::TooManyClients`].
     pub fn login(&self, visitor: &Visitor, now: Instant) -> Result<(), PresenceError> {
         self.with_present(visitor, |client, state| {
-            state.entry = entry(visitor);
-            state.login = (visitor.address, visitor.origin.clone());
+            state.introduce(visitor);
             self.join(client, state, &ChannelName::root(), now);
             self.keep(client, state, &ChannelName::root(), now);
         })
@@ -124,23 +123,22 @@ impl Presence {
         now: Instant,
     ) -> Result<(), PresenceError> {
         self.with_present(visitor, |client, state| {
-            if state.membership(&ChannelName::root()).is_none() {
-                self.join(client, state, &ChannelName::root(), now);
-            }
+            self.enlist(client, state, visitor, now);
             self.keep(client, state, channel, now);
         })
     }
 
-    /// A client that is present posted on `channel`; `false` if it is not.
+    /// A client that is on the root's list posted on `channel`; `false` if it is not.
     pub fn refresh(&self, client: &ClientId, channel: &ChannelName, now: Instant) -> bool {
         let Some(client) = self.find(client) else {
             return false;
         };
         let mut state = client.lock();
-        if !state.ended {
+        let is_listed = !state.ended && state.is_listed();
+        if is_listed {
             self.keep(&client, &mut state, channel, now);
         }
-        !state.ended
+        is_listed
     }
 
     /// Ends a client's presence everywhere. Answers its connections, which are to be closed.
@@ -175,12 +173,13 @@ impl Presence {
     ) -> Option<bool> {
         let client = self.find(client)?;
         let state = client.lock();
-        if state.ended || state.anonymous {
+        if state.ended || state.anonymous || !state.is_listed() {
             return None;
         }
         let (login, login_origin) = &state.login;
-        let near =
-            *login == address || state.connections.iter().any(|held| held.address == address);
+        // A line may not speak, nor may what is near it.
+        let mut others = state.connections.iter().filter(|held| !held.seat.is_line);
+        let near = *login == address || others.any(|held| held.address == address);
         let same_page = origin.is_none_or(|origin| login_origin.as_deref() == Some(origin));
         Some(near && same_page)
     }
@@ -262,6 +261,20 @@ impl Presence {
         })
     }
 
+    /// Makes a client with a token a member of the root, unless it is.
+    pub(super) fn enlist(
+        &self,
+        client: &Arc<Client>,
+        state: &mut State,
+        visitor: &Visitor,
+        now: Instant,
+    ) {
+        if !state.is_listed() {
+            state.introduce(visitor);
+            self.join(client, state, &ChannelName::root(), now);
+        }
+    }
+
     /// Makes a client a member of `channel`, or its entry there what it is now.
     pub(super) fn join(
         &self,
@@ -292,7 +305,13 @@ impl Presence {
     }
 
     /// Ends one membership.
-    fn leave(&self, client: &Client, state: &mut State, channel: &ChannelName, now: Instant) {
+    pub(super) fn leave(
+        &self,
+        client: &Client,
+        state: &mut State,
+        channel: &ChannelName,
+        now: Instant,
+    ) {
         let mine = |membership: &Membership| membership.members.name == *channel;
         let Some(index) = state.memberships.iter().position(mine) else {
             return;
@@ -310,7 +329,13 @@ impl Presence {
 
     /// Lets the memberships of the root and of `channel` live for `presence.timeout` from now on
     /// without a connection.
-    fn keep(&self, client: &Arc<Client>, state: &mut State, channel: &ChannelName, now: Instant) {
+    pub(super) fn keep(
+        &self,
+        client: &Arc<Client>,
+        state: &mut State,
+        channel: &ChannelName,
+        now: Instant,
+    ) {
         let until = Some(now + self.rules.timeout);
         for membership in &mut state.memberships {
             if membership.members.name.is_root() || membership.members.name == *channel {
@@ -320,8 +345,9 @@ impl Presence {
         self.plan(client, state, now);
     }
 
-    /// Ends what has run out, and the client with its root membership.
+    /// Ends what has run out, and the client with its root membership unless it has a line.
     pub(super) fn settle(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
+        state.settle_line(now);
         let over: Vec<_> = state
             .memberships
             .iter()
@@ -331,35 +357,33 @@ impl Presence {
             .collect();
         for channel in over {
             if channel.is_root() && !state.anonymous {
-                self.end(client, state, now);
-                return;
+                // Who is not on the root's list is on no other.
+                self.leave_all(client, state, now);
+                break;
             }
             self.leave(client, state, &channel, now);
         }
-        if state.memberships.is_empty() {
+        if state.memberships.is_empty() && state.line.is_none() {
             self.end(client, state, now);
         } else {
             self.plan(client, state, now);
         }
     }
 
-    /// Ends a client: every membership, its inbox, its place in the map.
+    /// Ends a client: every membership, its line, its inbox, its place in the map.
     pub(super) fn end(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
         state.ended = true;
         client.gone.store(true, Ordering::Release);
         // As long as it is in the map nobody else comes under its id.
         self.announce_gone(&client.id, state);
         state.inbox = None;
+        state.line = None;
         for held in std::mem::take(&mut state.connections) {
             if let Some(membership) = state.membership(&held.seat.channel) {
                 membership.members.lock().unattend(held.seat.users);
             }
         }
-        let channels: Vec<_> =
-            state.memberships.iter().map(|membership| membership.members.name.clone()).collect();
-        for channel in channels {
-            self.leave(client, state, &channel, now);
-        }
+        self.leave_all(client, state, now);
         self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
         self.forget_stale(state.entries);
         if self.clients.is_empty() {

@@ -6,7 +6,8 @@
 //!
 //! - [`Presence`] (`map`) is the sharded map of clients with its one timer,
 //! - `members` is the users list of one channel and how changes of it are told,
-//! - `inbox` keeps direct messages for clients without a connection.
+//! - `inbox` keeps direct messages for clients without a connection,
+//! - `line` is presence for what is sent to a client alone, on no list.
 //!
 //! Locks are taken in this order, and each for a few steps only: client, members, channel, queue.
 
@@ -20,6 +21,7 @@ mod attach;
 mod client;
 mod direct;
 mod inbox;
+mod line;
 mod map;
 mod members;
 #[cfg(test)]
@@ -33,12 +35,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use direct::UnknownClient;
+pub use direct::{Reached, Taken, UnknownClient};
 pub use map::Presence;
 pub use members::List;
 
 use crate::channel::ChannelName;
-use crate::dialect::{UsersMode, UsersTold};
+use crate::dialect::{Direct, UsersMode, UsersTold};
 use crate::identity::{ClientId, DisplayName};
 use crate::metrics::Label;
 use crate::transport::ConnectionId;
@@ -126,6 +128,8 @@ pub struct Seat {
     pub users: UsersMode,
     /// Whether it is a long poll, of which there is one at a time.
     pub is_poll: bool,
+    /// Whether it is a private line: on the root, but no subscriber of it and on no list.
+    pub is_line: bool,
 }
 
 /// What a connection starts with.
@@ -135,8 +139,8 @@ pub struct Opening {
     pub users: Option<Bytes>,
     /// Version and life of the users list of the channel.
     pub version: (u64, u32),
-    /// Direct messages that waited.
-    pub inbox: Vec<Bytes>,
+    /// What was sent to the client and waited.
+    pub inbox: Vec<Direct>,
     /// How many more there were than the inbox holds.
     pub dropped: u64,
     /// An earlier poll of the same client, to be ended.

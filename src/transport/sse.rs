@@ -12,15 +12,26 @@ pub(super) fn event(out: &mut Vec<u8>, id: Option<&str>, data: &[u8]) {
         out.extend_from_slice(id.as_bytes());
         out.push(b'\n');
     }
-    // A line break inside the data would end the field: each line is a `data:` field of its own.
-    let lines =
-        data.split(|byte| *byte == b'\n').flat_map(|line| line.split(|byte| *byte == b'\r'));
-    for line in lines {
+    let mut rest = Some(data);
+    while let Some(text) = rest {
+        let (line, after) = first_line(text);
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(line);
         out.push(b'\n');
+        rest = after;
     }
     out.push(b'\n');
+}
+
+/// The first line of `text`, and what follows if a line break does. A line break would end the field,
+/// so each line is a `data:` field of its own; the client joins them by LF, whether they were parted
+/// by LF, CR or CRLF.
+fn first_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let Some(end) = text.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+        return (text, None);
+    };
+    let (line, rest) = text.split_at(end);
+    (line, rest.strip_prefix(b"\r\n").or_else(|| rest.get(1..)))
 }
 
 /// The block that opens a stream: the position it starts from. It has no data and dispatches nothing.
@@ -56,5 +67,21 @@ mod tests {
         let mut out = Vec::new();
         event(&mut out, None, b"a\nevent: close");
         assert_eq!(out, b"data: a\ndata: event: close\n\n");
+    }
+
+    #[test]
+    fn every_kind_of_line_break_is_one() {
+        let cases: [(&[u8], &[u8]); 5] = [
+            (b"a\r\nb", b"data: a\ndata: b\n\n"),
+            (b"a\rb\n", b"data: a\ndata: b\ndata: \n\n"),
+            (b"\n\r", b"data: \ndata: \ndata: \n\n"),
+            (b"\r\n\r\n", b"data: \ndata: \ndata: \n\n"),
+            (b" a: \0", b"data:  a: \0\n\n"),
+        ];
+        for (data, expected) in cases {
+            let mut out = Vec::new();
+            event(&mut out, None, data);
+            assert_eq!(out, expected, "{data:?}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use mio::Registry;
 use mio::event::Event;
 use slab::Slab;
@@ -17,6 +16,7 @@ use super::tally::{Missing, Reason};
 use super::{Attach, ChannelKey, Ending, Item, Joined, Limits, Order, Receipt, Sink, WorkerHandle};
 use crate::channel::DeliveryPolicy;
 use crate::code::Close;
+use crate::dialect::Direct;
 use crate::transport::ConnectionId;
 use crate::transport::Transport;
 use crate::transport::ws::Assembly;
@@ -96,7 +96,7 @@ impl Connections {
             Order::Attach(attach) => self.attach(*attach, now),
             Order::Socket(id, handed) => self.with(id, |this, _| this.hand_over(id, *handed, now)),
             Order::Deliver(channel, item) => self.deliver(channel, item),
-            Order::Tell(ids, json, receipt) => self.tell(&ids, &json, &receipt, now),
+            Order::Tell(ids, message, receipt) => self.tell(&ids, &message, &receipt, now),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
             Order::Finish(id) => self.with(id, |this, key| this.end_poll(key, now)),
             Order::Gone(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),
@@ -185,16 +185,17 @@ impl Connections {
         }
     }
 
-    fn tell(&mut self, ids: &[ConnectionId], json: &Bytes, receipt: &Receipt, now: Instant) {
-        // A direct message has a place reserved, as a publication has.
+    fn tell(&mut self, ids: &[ConnectionId], message: &Direct, receipt: &Receipt, now: Instant) {
+        // It has a place reserved, as a publication has.
         self.handle.release(1);
         for id in ids {
             self.with(*id, |this, key| {
                 let Some(connection) = this.slab.get_mut(key).filter(|c| c.is_open()) else {
                     return;
                 };
+                let message = connection.encoding.direct(message);
                 let framing = connection.encoding.framing;
-                let joined = Arc::new(Joined::of_messages(std::iter::once(json), framing));
+                let joined = Arc::new(Joined::of_messages(std::iter::once(&message), framing));
                 let sent = connection.send(&joined, 0, DeliveryPolicy::Every, (&this.limits, now));
                 if sent == Sent::Ok {
                     receipt.take();

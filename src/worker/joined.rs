@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::channel::Publication;
-use crate::dialect::{UsersMode, UsersTold, plain};
+use crate::dialect::{Direct, UsersMode, UsersTold, plain};
 use crate::transport::{Framing, Transport};
 
 /// Most bytes that are joined for one `send`; a single message may be larger.
@@ -60,13 +60,17 @@ pub struct Encoding {
     pub ids: bool,
     /// What is told of users.
     pub users: UsersMode,
+    /// Whether a text of a backend leaves as it is, where the transport can carry any string; else
+    /// it is a JSON string.
+    pub raw: bool,
 }
 
 impl Encoding {
     /// How many encodings there are.
     pub const COUNT: usize = 64;
 
-    /// A number of its own, below [`Self::COUNT`].
+    /// A number of its own, below [`Self::COUNT`]; `raw` is no part of it, since nothing that goes
+    /// to everyone is a text.
     pub const fn index(self) -> usize {
         let transport = match self.framing.transport {
             Transport::Ws => 0,
@@ -88,6 +92,11 @@ impl Encoding {
     /// The transport of the connection.
     pub const fn transport(self) -> Transport {
         self.framing.transport
+    }
+
+    /// A message for this connection alone.
+    pub fn direct(self, message: &Direct) -> Bytes {
+        if self.raw { message.raw() } else { message.json() }
     }
 
     fn publication(self, out: &mut Vec<u8>, publication: &Publication) {
@@ -267,7 +276,7 @@ mod tests {
     }
 
     fn encoding(transport: Transport, ids: bool, users: UsersMode) -> Encoding {
-        Encoding { framing: transport.into(), ids, users }
+        Encoding { framing: transport.into(), ids, users, raw: false }
     }
 
     #[test]
@@ -301,7 +310,7 @@ mod tests {
             for users in [UsersMode::List, UsersMode::Diff, UsersMode::Count, UsersMode::None] {
                 for (ids, chunked) in [(false, false), (true, false), (false, true), (true, true)] {
                     let framing = Framing { transport, chunked };
-                    assert!(seen.insert(Encoding { framing, ids, users }.index()));
+                    assert!(seen.insert(Encoding { framing, ids, users, raw: false }.index()));
                 }
             }
         }

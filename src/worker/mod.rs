@@ -50,6 +50,7 @@ pub use tally::{Delivered, Missing, Reason, Tally};
 
 use crate::channel::{DeliveryPolicy, Publication};
 use crate::code::Close;
+use crate::dialect::Direct;
 use crate::transport::ConnectionId;
 
 /// What all workers hold to.
@@ -85,8 +86,8 @@ pub enum Order {
     Socket(ConnectionId, Box<Handed>),
     /// Something for everyone on a channel.
     Deliver(ChannelKey, Item),
-    /// A direct message for these connections; the receipt is taken if one of them is still there.
-    Tell(Vec<ConnectionId>, Bytes, Arc<Receipt>),
+    /// A message for these connections alone; the receipt is taken if one of them is still there.
+    Tell(Vec<ConnectionId>, Direct, Arc<Receipt>),
     /// End this connection with a code.
     Close(ConnectionId, Close),
     /// End this poll behind what it was told.
@@ -255,20 +256,20 @@ pub enum Ending {
     Dropped,
 }
 
-/// Says what became of a direct message that was sent to several connections.
+/// Says what became of a message that was sent to several connections.
 ///
 /// If it is dropped and no worker has taken the message, `undelivered` gets it back: so a message
 /// to a connection that is just ending is not lost.
 pub struct Receipt {
     taken: AtomicBool,
-    json: Bytes,
-    undelivered: Box<dyn Fn(Bytes) + Send + Sync>,
+    message: Direct,
+    undelivered: Box<dyn Fn(Direct) + Send + Sync>,
 }
 
 impl Receipt {
-    /// A receipt for `json`.
-    pub fn new(json: Bytes, undelivered: Box<dyn Fn(Bytes) + Send + Sync>) -> Self {
-        Self { taken: AtomicBool::new(false), json, undelivered }
+    /// A receipt for `message`.
+    pub fn new(message: Direct, undelivered: Box<dyn Fn(Direct) + Send + Sync>) -> Self {
+        Self { taken: AtomicBool::new(false), message, undelivered }
     }
 
     fn take(&self) {
@@ -279,7 +280,7 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if !self.taken.load(Ordering::Relaxed) {
-            (self.undelivered)(std::mem::take(&mut self.json));
+            (self.undelivered)(self.message.clone());
         }
     }
 }

@@ -1,6 +1,10 @@
-//! `/api/…`: what a backend may do to clients, with an API key; wire.md section 6.
+//! The Channel API: what a backend may do to clients at `/api/…`, with an API key, and the
+//! development protocol; wire.md section 6.
 
+pub(super) mod create_channel;
+pub(super) mod dev;
 pub(super) mod disconnect;
+pub(super) mod send_message;
 
 use http::request::Parts;
 
@@ -23,7 +27,15 @@ impl Gate {
 
 /// The client that a request is about.
 fn client_of(fields: &Fields) -> Result<ClientId, Failure> {
+    id_of(&text_of_client(fields)?)
+}
+
+/// What a request says of the client that it is about.
+fn text_of_client(fields: &Fields) -> Result<String, Failure> {
     let text = fields.text("client_id")?.filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| Failure::field("client_id", "is required"))?;
-    ClientId::parse(&text).map_err(|error| Failure::field("client_id", &error.to_string()))
+    text.ok_or_else(|| Failure::field("client_id", "is required"))
+}
+
+fn id_of(text: &str) -> Result<ClientId, Failure> {
+    ClientId::parse(text).map_err(|error| Failure::field("client_id", &error.to_string()))
 }

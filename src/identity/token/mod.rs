@@ -72,6 +72,9 @@ pub struct Claims {
         skip_serializing_if = "Option::is_none"
     )]
     pub grants: Option<Vec<Grant>>,
+    /// It is for a private line: what is sent to its client, and no channel (`line`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub line: bool,
 }
 
 /// What a new token shall say.
@@ -87,6 +90,8 @@ pub struct Mint {
     pub info: Option<Value>,
     /// The channels it is good for; none means every channel.
     pub grants: Option<Vec<Grant>>,
+    /// It is for a private line, and good for no channel.
+    pub line: bool,
     /// The latest `exp`, in seconds since the epoch, that *any* earlier token of this client can
     /// have; none if the client is new. For a renewal [`Claims::earlier_until_if_renewed`] knows
     /// it; where nothing is known of a client that may have tokens, it is now plus
@@ -145,9 +150,10 @@ impl Claims {
     }
 
     fn allows(&self, channel: &ChannelName, enough: impl Fn(May) -> bool) -> bool {
-        self.grants.as_ref().is_none_or(|grants| {
-            grants.iter().any(|grant| enough(grant.may) && grant.channel.matches(channel))
-        })
+        !self.line
+            && self.grants.as_ref().is_none_or(|grants| {
+                grants.iter().any(|grant| enough(grant.may) && grant.channel.matches(channel))
+            })
     }
 }
 
@@ -192,7 +198,9 @@ impl Signer {
             earlier_until: request.earlier_until.filter(|until| *until > issued_at),
             name: request.name,
             info: request.info,
-            grants: request.grants,
+            // Whoever does not know of lines reads that it is good for nothing.
+            grants: if request.line { Some(Vec::new()) } else { request.grants },
+            line: request.line,
         };
         let token = encode(&self.header, &claims, &self.signing)
             .expect("claims are plain JSON, and the key and the provider are of HS256");
@@ -210,6 +218,20 @@ impl Signer {
     ///
     /// Source: wire.md sections 2 and 8; RFC 8725 section 3.1 (the algorithm is ours to choose).
     pub fn verify(&self, token: &str, now: TokenTime) -> Result<Claims, TokenError> {
+        let claims = self.read(token)?;
+        if claims.expires_at <= now.seconds() { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
+    /// Whose token it is, if it was made with this key, also when its time is over or it was ended.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`] and [`TokenError::Invalid`], as [`verify`](Self::verify) has them.
+    pub fn client_of(&self, token: &str) -> Result<ClientId, TokenError> {
+        self.read(token).map(|claims| claims.client)
+    }
+
+    /// What `token` says, if it was made with this key.
+    fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let parts = Parts::of(token)?;
         if parts.header != OUR_HEADER {
             check_header(token)?;
@@ -223,7 +245,7 @@ impl Signer {
         // them by the wall clock. This one only decodes: the signature was verified above.
         let claims: Claims = insecure_decode_claims(token).map_err(|_| TokenError::Invalid)?;
         self.orders.observe(claims.order);
-        if claims.expires_at <= now.seconds() { Err(TokenError::Expired) } else { Ok(claims) }
+        Ok(claims)
     }
 }
 

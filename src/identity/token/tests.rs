@@ -16,6 +16,7 @@ fn ann() -> Mint {
         name: None,
         info: None,
         grants: None,
+        line: false,
         earlier_until: None,
     }
 }
