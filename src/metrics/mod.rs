@@ -54,7 +54,7 @@ metrics! {
     PUBLICATIONS, Counter, "pushgate_publications_total", ["way", "kind"],
         "Publications that were accepted and ordered, by the way they came and the kind of their channel.";
     DIRECT_MESSAGES, Counter, "pushgate_direct_messages_total", ["way"],
-        "Direct messages and texts of backends that were accepted, by the way they came.";
+        "Messages for one client that were accepted, by the way they came.";
     REPEATED, Counter, "pushgate_repeated_posts_total", ["way"],
         "Posts that were answered from an earlier one under their idempotency key, and published nothing.";
     IGNORED, Counter, "pushgate_ignored_messages_total", [],
