@@ -128,8 +128,8 @@ export class Stream {
     };
     const isSure = others.length > 0 && this.#isUpward;
     const address = this.#gate.address(`${transport.verb}${this.#path}`);
-    const { patience: most = PATIENCE, platform } = this.#gate;
-    const patience = isSure ? Math.min(most, PATIENCE_UPWARD) : most;
+    const { platform } = this.#gate;
+    const patience = isSure ? this.#patienceUpward : this.#patience;
     const query = this.#asked(transport.name);
     try {
       this.#close = transport.open({ address, token, query, patience, ...platform }, hear);
@@ -175,8 +175,16 @@ export class Stream {
       this.#isUpward = true;
       this.#connect();
     } else {
-      this.#planUpward(Math.max(route.untilUpward() ?? 0, 2 * PATIENCE_UPWARD * 1000));
+      this.#planUpward(Math.max(route.untilUpward() ?? 0, 2 * this.#patienceUpward * 1000));
     }
+  }
+
+  get #patience() {
+    return this.#gate.patience ?? PATIENCE;
+  }
+
+  get #patienceUpward() {
+    return Math.min(this.#patience, PATIENCE_UPWARD);
   }
 
   #planUpward(milliseconds) {
