@@ -18,6 +18,8 @@ export class Proxy {
   cutAfter = () => Infinity;
   /** What came: `{ verb, path, method, at }`. */
   attempts = [];
+  /** How many streams were cut by their rule. */
+  cuts = 0;
   #target;
   #server;
   #sockets = new Set();
@@ -144,14 +146,12 @@ export class Proxy {
   #carry(from, to, socket, verb) {
     let left = verb === null ? Infinity : this.cutAfter(verb);
     from.on("data", (bytes) => {
-      if (bytes.length < left) {
-        left -= bytes.length;
-        to.write(bytes);
-      } else {
-        to.write(bytes.subarray(0, left), () => socket.destroy());
-        left = 0;
-        from.destroy();
-      }
+      if (left <= 0) return;
+      left -= bytes.length;
+      if (left > 0) return to.write(bytes);
+      this.cuts += 1;
+      to.write(bytes.subarray(0, bytes.length + left), () => socket.destroy());
+      return from.destroy();
     });
   }
 }
