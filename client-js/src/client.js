@@ -76,7 +76,8 @@ export class Pushgate extends EventTarget {
   }
 
   /**
-   * Logs in: from now on this client is present, and its channels use its token.
+   * Logs in: from now on this client is present, and its channels use its token. A second login makes
+   * another client of it, and the first one is gone.
    *
    * @param {{name?: string}} [who] the name that others see
    * @returns {Promise<{client_id: string, token: string, expires_in: number, users: object[]}>}
@@ -86,13 +87,16 @@ export class Pushgate extends EventTarget {
     this.#name = name;
     this.#isEnded = false;
     this.#wasIn = true;
-    // Who this was before is nobody's business any more.
+    const before = this.#identity;
     this.#identity = null;
     clearTimeout(this.#renewal);
     this.#unwatch();
     const leave = () => this.#leave();
     this.#unwatch = watchPage({ wake() {}, doubt() {}, rest() {}, leave }, this.scope);
-    return this.#begin(this.#enter());
+    const login = this.#begin(this.#enter());
+    // Its channels are closed by that, and come back as who this is now.
+    if (before) login.then(() => this.#ask("logout", { token: before.token }, true)).catch(() => {});
+    return login;
   }
 
   /** Ends the presence and every token of this client, and closes its channels. */

@@ -9,12 +9,14 @@ import { connect } from "node:net";
  * - `ws`: `pass`, `refuse`, `swallow` (never answered) or `mute` (upgraded, and nothing after it)
  * - `sse`: `pass`, `refuse`, `hold` (the head comes, the body does not)
  * - `answer(request)`: what to answer instead, as `{ status, headers, body }`; null to pass it on
+ * - `loseAnswer(verb)`: whether the request gets through, and its answer does not
  * - `cutAfter(verb)`: after how many bytes a stream is cut; Infinity for never
  */
 export class Proxy {
   ws = "pass";
   sse = "pass";
   answer = () => null;
+  loseAnswer = () => false;
   cutAfter = () => Infinity;
   /** What came: `{ verb, path, method, at }`. */
   attempts = [];
@@ -129,12 +131,14 @@ export class Proxy {
       answered.on("close", () => this.#streams.delete(asked.socket));
     }
     const passed = request({ host: "127.0.0.1", port: this.#target.port, path, method, headers, agent: false }, (answer) => {
+      if (this.loseAnswer(verb)) return asked.socket.destroy();
       answered.writeHead(answer.statusCode, answer.headers);
       answered.flushHeaders();
       answer.on("error", () => answered.destroy());
       if (verb === "sse" && this.sse === "hold") answer.resume();
       else this.#carry(answer, answered, asked.socket, isStream ? verb : null);
       answer.on("end", () => answered.end());
+      return undefined;
     });
     passed.on("error", () => asked.socket.destroy());
     answered.on("close", () => passed.destroy());
