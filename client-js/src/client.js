@@ -10,8 +10,10 @@ import { watchPage } from "./wake.js";
 const TRIES = 6;
 /** Seconds until a request must be answered. */
 const ANSWER_WITHIN = 20;
-/** The part of its life after which a token is renewed, and seconds until that is tried again. */
+/** The part of its life after which a token is renewed; seconds that this takes at least, and until it
+ * is tried again. */
 const RENEWAL = 0.8;
+const RENEW_SOONEST = 5;
 const RENEW_AGAIN = 60;
 
 let home = null;
@@ -265,7 +267,7 @@ export class Pushgate extends EventTarget {
   /** A token lives on in the one that renews it: the client stays who it is. */
   #planRenewal(seconds) {
     clearTimeout(this.#renewal);
-    const wait = Math.min(Math.max(1, seconds) * 1000, 2 ** 31 - 1);
+    const wait = Math.min(Math.max(RENEW_SOONEST, seconds) * 1000, 2 ** 31 - 1);
     this.#renewal = setTimeout(() => this.#renew(), wait);
     this.#renewal.unref?.();
   }
