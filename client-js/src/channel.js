@@ -6,6 +6,8 @@ import { Stream } from "./stream.js";
 
 /** Messages that wait for whoever iterates; beyond it the iteration ends with an error. */
 const UNREAD = 10_000;
+/** Posts that wait for the one before; beyond it they fail at once. */
+const UNSENT = 10_000;
 
 /**
  * One channel. Its events:
@@ -24,6 +26,7 @@ export class Channel extends EventTarget {
   #stream;
   #users = new Users();
   #posts = Promise.resolve();
+  #unsent = 0;
   #readers = new Set();
   #error = null;
 
@@ -77,14 +80,15 @@ export class Channel extends EventTarget {
    * @returns the message as it was accepted, with its place in the order
    * @throws {PushgateError}
    */
-  post(value, { to, key = this.#gate.newKey(), signal } = {}) {
-    const body = { value };
-    if (to !== undefined) body.to = to;
-    const send = () => this.#gate.send(`post${this.#path}`, body, { key, signal });
-    const posted = this.#posts.then(send).then(messageOf);
+  async post(value, { to, key = this.#gate.newKey(), signal } = {}) {
+    if (this.#unsent >= UNSENT) throw new PushgateError("too-many-posts", `${UNSENT} posts wait already`);
+    // As it is now, whatever becomes of it while it waits.
+    const body = JSON.stringify({ value, to });
+    this.#unsent += 1;
+    const posted = this.#posts.then(() => this.#gate.send(`post${this.#path}`, body, { key, signal }));
     // The next one waits for this one, and does not fail with it.
-    this.#posts = posted.then(() => {}, () => {});
-    return posted;
+    this.#posts = posted.then(() => {}, () => {}).finally(() => (this.#unsent -= 1));
+    return messageOf(await posted);
   }
 
   /** Unsubscribes. */
@@ -161,8 +165,10 @@ function messageOf(object) {
     const { value, ...rest } = object.message;
     return { data: value, id: null, ...rest, direct: object.message.id === undefined };
   }
-  // Kinds whose objects carry no id, as `ids=1` wraps them.
-  if (typeof object.id === "string" && "data" in object) return { direct: false, ...object };
+  // Kinds whose objects carry no id, as `ids=1` wraps them; a direct message has none there, either.
+  if ("data" in object && typeof object.client_id === "string") {
+    return { id: null, ...object, direct: object.id === undefined };
+  }
   if (typeof object.message === "string") {
     const { message, ...rest } = object;
     return { data: message, id: null, ...rest, direct: false };
@@ -177,5 +183,7 @@ function isOnlyCount(object) {
 /** The channel's name behind a verb: `/chat/lobby`, or nothing for the root channel. */
 function pathOf(name) {
   const segments = String(name).split("/").filter((segment) => segment !== "");
+  // An address would take these for a way up.
+  if (segments.some((segment) => /^\.\.?$/.test(segment))) throw new TypeError(`no channel has the name ${name}`);
   return segments.map((segment) => `/${encodeURIComponent(segment)}`).join("");
 }

@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { Channel } from "./channel.js";
-import { failureOf, unreachable } from "./errors.js";
+import { PushgateError, failureOf, unreachable } from "./errors.js";
 import { routeTo } from "./routes.js";
 import { watchPage } from "./wake.js";
 
@@ -10,8 +10,11 @@ import { watchPage } from "./wake.js";
 const TRIES = 6;
 /** Seconds until a request must be answered. */
 const ANSWER_WITHIN = 20;
-/** The part of its life after which a token is renewed. */
+/** The part of its life after which a token is renewed; seconds that this takes at least, and until it
+ * is tried again. */
 const RENEWAL = 0.8;
+const RENEW_SOONEST = 5;
+const RENEW_AGAIN = 60;
 
 let home = null;
 
@@ -40,6 +43,7 @@ export class Pushgate extends EventTarget {
    *   that gets one each time a new one is needed
    * @param {("ws" | "sse" | "poll")[]} [options.transports] those to use, best first in this order: ws, sse, poll
    * @param {number} [options.upwardAfter] seconds until a better transport that was blocked is tried again; 180
+   * @param {number} [options.patience] seconds that a transport gets to open, before the next one is tried; 8
    * @param {typeof WebSocket} [options.WebSocket] where the platform has none
    * @param {typeof fetch} [options.fetch] in the place of the platform's
    */
@@ -49,12 +53,17 @@ export class Pushgate extends EventTarget {
     this.#base = new URL(url, globalThis.location?.href);
     if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
     this.#options = options;
+    // A browser's `fetch` is particular about what it is called on.
+    const fetch = options.fetch ?? globalThis.fetch;
     this.platform = {
       WebSocket: options.WebSocket ?? globalThis.WebSocket,
-      fetch: options.fetch ?? globalThis.fetch?.bind(globalThis),
+      fetch: fetch && ((...request) => fetch(...request)),
       isForeign: Boolean(options.WebSocket || options.fetch),
     };
+    this.patience = options.patience;
+    /** For tests: where chance comes from, and whose life is watched. */
     this.random = options.random ?? Math.random;
+    this.scope = options.scope ?? globalThis;
     this.route = routeTo(this.#base.href, this.platform, options);
   }
 
@@ -69,7 +78,8 @@ export class Pushgate extends EventTarget {
   }
 
   /**
-   * Logs in: from now on this client is present, and its channels use its token.
+   * Logs in: from now on this client is present, and its channels use its token. A second login makes
+   * another client of it, and the first one is gone.
    *
    * @param {{name?: string}} [who] the name that others see
    * @returns {Promise<{client_id: string, token: string, expires_in: number, users: object[]}>}
@@ -79,22 +89,36 @@ export class Pushgate extends EventTarget {
     this.#name = name;
     this.#isEnded = false;
     this.#wasIn = true;
+    const before = this.#identity;
+    this.#identity = null;
+    clearTimeout(this.#renewal);
     this.#unwatch();
-    this.#unwatch = watchPage({ wake() {}, doubt() {}, rest() {}, leave: () => this.#leave() });
-    return this.#begin(this.#enter());
+    const leave = () => this.#leave();
+    this.#unwatch = watchPage({ wake() {}, doubt() {}, rest() {}, leave }, this.scope);
+    const login = this.#begin(this.#enter());
+    // Its channels are closed by that, and come back as who this is now.
+    if (before) login.then(() => this.#ask("logout", { token: before.token }, true)).catch(() => {});
+    return login;
   }
 
   /** Ends the presence and every token of this client, and closes its channels. */
   async logout() {
-    const token = await this.token().catch(() => undefined);
+    const [identity, login, given] = [this.#identity, this.#login, this.#options.token];
     this.#isEnded = true;
-    clearTimeout(this.#renewal);
-    this.#unwatch();
-    for (const channel of [...this.#channels]) channel.close();
+    this.#wasIn = false;
     this.#identity = null;
     this.#login = null;
-    this.#wasIn = false;
-    if (token) await this.#ask("logout", { token });
+    this.close();
+    // A login that is under way is not tried again; it may still succeed.
+    const late = identity ?? (await login?.catch(() => null));
+    const token = typeof given === "string" ? given : late?.token;
+    if (token === undefined) return;
+    try {
+      await this.#ask("logout", { token }, true);
+    } catch (error) {
+      // It has ended already.
+      if (!error.isAboutToken) throw error;
+    }
   }
 
   /**
@@ -139,7 +163,7 @@ export class Pushgate extends EventTarget {
 
   /** `token` was refused: whoever asks next gets a new one. */
   dropToken(token) {
-    if (this.#identity?.token !== token) return;
+    if (token === undefined || this.#identity?.token !== token) return;
     clearTimeout(this.#renewal);
     this.#identity = null;
     this.#login = null;
@@ -153,17 +177,31 @@ export class Pushgate extends EventTarget {
   /** Posts, again and again under one key where no answer came. */
   async send(path, body, { key, signal }) {
     const token = await this.token();
+    // Nobody logs out to go on without a name.
+    if (this.#isEnded && token === undefined) throw new PushgateError("logged-out", "this client has logged out");
     const headers = { "content-type": "application/json", "idempotency-key": key };
     if (token) headers.authorization = `Bearer ${token}`;
-    const request = { method: "POST", headers, body: JSON.stringify(body) };
+    const request = { method: "POST", headers, body };
     try {
-      return await this.#request(path, request, signal);
+      return await this.#request(path, request, { signal });
     } catch (error) {
       if (!error.isAboutToken || !this.canRenew) throw error;
       this.dropToken(token);
       headers.authorization = `Bearer ${await this.token()}`;
-      return this.#request(path, request, signal);
+      return this.#request(path, request, { signal });
     }
+  }
+
+  /** Why the gateway refuses to show `path` to whoever has `token`; null if it does not, or nothing came. */
+  async refusal(path, token) {
+    const query = new URLSearchParams({ limit: "1" });
+    if (token) query.set("token", token);
+    try {
+      await this.#once(`${path}?${query}`, {});
+    } catch (error) {
+      if (error.isAnswer) return error;
+    }
+    return null;
   }
 
   /** 128 random bits. */
@@ -178,46 +216,74 @@ export class Pushgate extends EventTarget {
   }
 
   /** What a login brings; where it fails, the next to ask for a token tries again. */
-  #begin(login) {
+  #begin(entering) {
+    const login = entering.then(
+      (identity) => {
+        // Not if a later one, or a logout, has overtaken it.
+        if (this.#login === login) this.#become(identity);
+        return identity;
+      },
+      (error) => {
+        if (this.#login === login) this.#login = null;
+        throw error;
+      },
+    );
     this.#login = login;
-    login.catch(() => {
-      if (this.#login === login) this.#login = null;
-    });
+    // Whoever asked for it is told; nobody may have.
+    login.catch(() => {});
     return login;
+  }
+
+  #become(identity) {
+    this.#identity = identity;
+    if (identity.expires_in > 0) this.#planRenewal(identity.expires_in * RENEWAL);
   }
 
   async #enter(token) {
     const fields = {};
     if (this.#name) fields.name = this.#name;
     if (token) fields.token = token;
-    this.#identity = await this.#ask("login", fields);
-    this.#planRenewal(this.#identity.expires_in);
-    return this.#identity;
+    const identity = await this.#ask(token ? "login?users=none" : "login", fields);
+    if (typeof identity?.token !== "string") throw unreachable(new Error("what came is no answer to a login"));
+    return identity;
   }
 
   async #fetchToken(source) {
+    let timer;
+    const late = new Promise((_, fail) => {
+      timer = setTimeout(() => fail(new Error("no token within its time")), ANSWER_WITHIN * 1000);
+    });
     try {
-      this.#identity = { token: await source() };
-      return this.#identity;
+      const token = await Promise.race([source(), late]);
+      if (typeof token !== "string" || token === "") throw new TypeError("there is no token");
+      return { token };
     } catch (cause) {
       throw unreachable(cause);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
   /** A token lives on in the one that renews it: the client stays who it is. */
-  #planRenewal(life) {
+  #planRenewal(seconds) {
     clearTimeout(this.#renewal);
-    const wait = Math.min(life * RENEWAL * 1000, 2 ** 31 - 1);
+    const wait = Math.min(Math.max(RENEW_SOONEST, seconds) * 1000, 2 ** 31 - 1);
     this.#renewal = setTimeout(() => this.#renew(), wait);
     this.#renewal.unref?.();
   }
 
   async #renew() {
+    if (this.#identity === null) return;
+    const login = this.#login;
     try {
-      this.#login = Promise.resolve(await this.#enter(this.#identity.token));
+      const identity = await this.#enter(this.#identity.token);
+      if (this.#login === login) this.#begin(Promise.resolve(identity));
     } catch (error) {
+      if (this.#login !== login) return;
       // The old one is good for a while; when it ends, the streams ask for a new one.
-      this.dispatchEvent(Object.assign(new Event("error"), { error, retryIn: null }));
+      const retryIn = error.isTemporary ? RENEW_AGAIN : null;
+      if (retryIn !== null) this.#planRenewal(retryIn);
+      this.dispatchEvent(Object.assign(new Event("error"), { error, retryIn }));
     }
   }
 
@@ -228,20 +294,22 @@ export class Pushgate extends EventTarget {
     this.platform.fetch?.(this.address("logout").href, { method: "POST", body, keepalive: true }).catch(() => {});
   }
 
-  #ask(path, fields) {
-    return this.#request(path, { method: "POST", body: new URLSearchParams(fields) });
+  #ask(path, fields, isFarewell = false) {
+    return this.#request(path, { method: "POST", body: new URLSearchParams(fields) }, { isFarewell });
   }
 
-  async #request(path, request, signal) {
+  /** Tries a few times; after a logout only what belongs to it. */
+  async #request(path, request, { signal, isFarewell = false }) {
     const backoff = new Backoff(this.random);
     for (;;) {
+      signal?.throwIfAborted();
       try {
         return await this.#once(path, request, signal);
       } catch (error) {
         signal?.throwIfAborted();
-        if (!error.isTemporary || backoff.failures + 1 >= TRIES || this.#isEnded) throw error;
-        const wait = backoff.next(error.retryAfter ?? 0);
-        await new Promise((done) => setTimeout(done, wait * 1000));
+        const isOver = this.#isEnded && !isFarewell;
+        if (!error.isTemporary || backoff.failures + 1 >= TRIES || isOver) throw error;
+        await pause(backoff.next(error.retryAfter ?? 0), signal);
       }
     }
   }
@@ -263,4 +331,17 @@ export class Pushgate extends EventTarget {
       signal?.removeEventListener("abort", stop);
     }
   }
+}
+
+/** Waits so many seconds, or until somebody gives up. */
+function pause(seconds, signal) {
+  return new Promise((done) => {
+    const timer = setTimeout(go, seconds * 1000);
+    function go() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", go);
+      done();
+    }
+    signal?.addEventListener("abort", go);
+  });
 }

@@ -1,5 +1,8 @@
 // What goes wrong, as the page is told.
 
+/** Seconds that a gateway, or what stands before it, can make us wait at most. */
+const LONGEST_ASKED = 3600;
+
 /**
  * A failure that the gateway named, or that the way to it caused.
  *
@@ -17,7 +20,13 @@ export class PushgateError extends Error {
     /** The close code of the stream, 0 where there was none. */
     this.closeCode = closeCode;
     /** Seconds that the gateway asks to wait; null where it does not say. */
-    this.retryAfter = retryAfter;
+    this.retryAfter = retryAfter === null ? null : Math.min(retryAfter, LONGEST_ASKED);
+  }
+
+  /** Whether the gateway itself said so, and not something on the way to it, or nobody. */
+  get isAnswer() {
+    if (this.closeCode !== 0) return this.closeCode === 1001 || this.closeCode >= 4000;
+    return this.status !== 0 && !this.code.startsWith("http-");
   }
 
   /** Whether the same may succeed later. */
@@ -32,7 +41,7 @@ export class PushgateError extends Error {
   }
 }
 
-/** Logged out or replaced, kicked, and what this client would do wrong again. */
+/** Logged out or replaced, and kicked. */
 const FINAL_CLOSES = new Set([4002, 4003]);
 
 /** The failure in an answer that is none of success. */
@@ -54,6 +63,13 @@ export function unreachable(cause, retryAfter = null) {
   const detail = cause?.message ?? "the connection was lost";
   const error = new PushgateError("unreachable", detail, { retryAfter });
   error.cause = cause;
+  return error;
+}
+
+/** A stream that brings nothing any more, not even a sign of life. */
+export function silent() {
+  const error = unreachable(new Error("the stream fell silent"));
+  error.isSilence = true;
   return error;
 }
 

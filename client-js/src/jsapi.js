@@ -22,13 +22,20 @@ function baseOf() {
 /** What an old page knows of errors: a number, and a text with plus signs. */
 function toldAs(error) {
   if (error.code === "token-expired" || error.closeCode === 4001) return { code: 401, description: "Token+timed+out." };
-  if (error.status === 401) return { code: 401, description: "Invalid+token." };
+  // What is too long about a request of ours can only be the token.
+  if ([401, 413, 414, 431].includes(error.status)) return { code: 401, description: "Invalid+token." };
   return { code: error.status || error.closeCode, description: error.detail };
 }
 
 /** Old pages `eval` what they get. */
 function escaped(text) {
   return text.replace(/\u2028/g, "\\u2028").replace(/\u2029/g, "\\u2029");
+}
+
+/** What was sent, to the digit, out of what `ids=1` wraps where the root is of a kind without ids. */
+function unwrapped(object, text) {
+  if (typeof object?.client_id !== "string" || !("data" in object)) return text;
+  return text.slice(text.indexOf('"data":') + 7, -1);
 }
 
 /** The socket of a channel; see wire.md section 6. */
@@ -59,7 +66,13 @@ class Socket {
   #begin(base, token) {
     if (this.readyState !== ReadyState.CONNECTING) return;
     if (typeof token !== "string" || token === "") return this.#failed({ code: 401, description: "Invalid+token." });
-    const gate = new Pushgate(base, { token });
+    let gate;
+    try {
+      gate = new Pushgate(base, { token });
+    } catch (error) {
+      // A platform that can do nothing of what we need, or an address that is none.
+      return this.#failed({ code: 0, description: String(error?.message ?? error) });
+    }
     this.#stream = new Stream(gate, "", { users: "diff" }, {
       open: () => this.#opened(),
       message: (object, text) => this.#heard(object, text),
@@ -88,7 +101,7 @@ class Socket {
       if (object.gap) return this.#call("ongap", object.gap);
     }
     // A backend's text is told as it was sent, anything else as the JSON that it is.
-    this.#call("onmessage", { data: typeof object === "string" ? object : escaped(text) });
+    this.#call("onmessage", { data: typeof object === "string" ? object : escaped(unwrapped(object, text)) });
   }
 
   #ended(error) {

@@ -34,26 +34,25 @@ export class Route {
   /** The transports to try in turn, best first. */
   plan(now = Date.now()) {
     if (now >= this.#upwardAt) {
-      this.#upwardAt = Infinity;
+      // Whoever asks now is the one that tries; the others stay where they are until it is known.
+      this.#defer(now);
       return this.#usable.slice();
     }
     // Those above are blocked; they are tried again when the one in use fails, too.
     return [...this.#usable.slice(this.#best), ...this.#usable.slice(0, this.#best)];
   }
 
-  /** This one got through; those above it that were tried did not. */
-  worked(name, tried, now = Date.now()) {
+  /** This one got through. Several streams may say so of one finding, which counts once. */
+  worked(name, now = Date.now()) {
     const index = this.#usable.findIndex((transport) => transport.name === name);
-    if (index === 0) {
-      this.#pause = this.#first;
-      this.#upwardAt = Infinity;
-    } else if (index !== this.#best || tried.length > 0) {
-      this.#upwardAt = now + this.#pause * (0.75 + Math.random() / 2) * 1000;
-      this.#pause = Math.min(UPWARD_MOST, this.#pause * 2);
-    } else if (this.#upwardAt === Infinity) {
-      this.#upwardAt = now + this.#pause * 1000;
-    }
+    if (index === 0) this.#upwardAt = Infinity;
+    else if (index !== this.#best || this.#upwardAt === Infinity) this.#defer(now);
     this.#best = index;
+  }
+
+  /** This one has held for a while. */
+  held(name) {
+    if (name === this.#usable[0].name) this.#pause = this.#first;
   }
 
   /** The name of the transport that is tried first. */
@@ -64,7 +63,7 @@ export class Route {
   /** This one opens, and does not hold. */
   distrust(name, now = Date.now()) {
     if (name !== this.best || this.#best + 1 === this.#usable.length) return;
-    this.worked(this.#usable[this.#best + 1].name, [name], now);
+    this.worked(this.#usable[this.#best + 1].name, now);
   }
 
   /** Milliseconds until a better one is to be tried; null where the best is in use. */
@@ -77,6 +76,11 @@ export class Route {
     this.#best = 0;
     this.#pause = this.#first;
     this.#upwardAt = Infinity;
+  }
+
+  #defer(now) {
+    this.#upwardAt = now + this.#pause * (0.75 + Math.random() / 2) * 1000;
+    this.#pause = Math.min(UPWARD_MOST, this.#pause * 2);
   }
 }
 

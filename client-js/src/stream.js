@@ -40,6 +40,8 @@ export class Stream {
   #attempt = 0;
   #token;
   #isUpward = false;
+  #isFirst = false;
+  #refused;
 
   constructor(gate, path, { since = null, history = null, users, query = {} }, hear) {
     this.#gate = gate;
@@ -75,7 +77,7 @@ export class Stream {
       doubt: () => this.#doubt(),
       rest: () => this.#rest(),
       leave: () => {},
-    });
+    }, this.#gate.scope);
     this.#connect();
   }
 
@@ -88,11 +90,11 @@ export class Stream {
     this.#cut();
     this.#state = "connecting";
     const plan = this.#gate.route.plan();
-    this.#try(plan, [], null);
+    this.#try(plan, true);
   }
 
-  /** Tries the transports of `plan` in turn; `tried` did not get through. */
-  async #try(plan, tried, failure) {
+  /** Tries the transports of `plan` in turn. */
+  async #try(plan, isFirst) {
     const attempt = ++this.#attempt;
     const [transport, ...others] = plan;
     let token;
@@ -104,26 +106,30 @@ export class Stream {
     }
     // Closed, put away or overtaken while the token was on its way.
     if (attempt !== this.#attempt) return;
+    // Where a new token was to be had and it is the old one, it is as bad as it was.
+    if (this.#refused && this.#refused.token === token) return this.#finish(this.#refused.error);
+    this.#refused = null;
     this.#token = token;
     const isMine = () => attempt === this.#attempt;
     const hear = {
-      open: () => isMine() && this.#opened(transport.name, tried),
+      open: () => isMine() && this.#opened(transport.name),
       text: (text) => isMine() && this.#heard(text),
       id: (id, isBare) => isMine() && isBare && this.#position.startAt(id),
       since: (since) => isMine() && this.#position.continueWith(since),
       end: (error) => {
         if (!isMine()) return;
         if (this.#state === "open") return this.#lost(error);
-        // An answer of the gateway is one whatever it came over; only silence may be a blocked transport.
-        if (error.status !== 0 || error.closeCode !== 0) return this.#failed(error);
-        if (others.length === 0) return this.#failed(error);
-        this.#try(others, [...tried, transport.name], error);
+        // An answer of the gateway is one whatever it came over; anything else may be a blocked transport.
+        if (error.isAnswer) return this.#failed(error);
+        if (others.length > 0) return this.#try(others, false);
+        if (isFirst && transport.name === "ws") return this.#askWhy(error, isMine);
+        this.#failed(error);
       },
     };
     const isSure = others.length > 0 && this.#isUpward;
     const address = this.#gate.address(`${transport.verb}${this.#path}`);
-    const patience = isSure ? PATIENCE_UPWARD : PATIENCE;
     const { platform } = this.#gate;
+    const patience = isSure ? this.#patienceUpward : this.#patience;
     const query = this.#asked(transport.name);
     try {
       this.#close = transport.open({ address, token, query, patience, ...platform }, hear);
@@ -131,6 +137,12 @@ export class Stream {
       // As a WebSocket that a policy of the page forbids.
       hear.end(new PushgateError("unreachable", String(cause?.message ?? cause)));
     }
+  }
+
+  /** A WebSocket does not tell why it was refused: where nothing else is tried, another request may. */
+  async #askWhy(failure, isMine) {
+    const why = await this.#gate.refusal(`users${this.#path}`, this.#token);
+    if (isMine()) this.#failed(why ?? failure);
   }
 
   #asked(transport) {
@@ -142,12 +154,13 @@ export class Stream {
     return Object.entries(query);
   }
 
-  #opened(name, tried) {
+  #opened(name) {
     this.#state = "open";
+    this.#isFirst = true;
     this.#transport = name;
     this.#isUpward = false;
     this.#openedAt = Date.now();
-    this.#gate.route.worked(name, tried);
+    this.#gate.route.worked(name);
     const upward = this.#gate.route.untilUpward();
     clearTimeout(this.#timer);
     if (upward !== null) this.#planUpward(upward);
@@ -162,8 +175,16 @@ export class Stream {
       this.#isUpward = true;
       this.#connect();
     } else {
-      this.#planUpward(Math.max(route.untilUpward() ?? 0, 2 * PATIENCE_UPWARD * 1000));
+      this.#planUpward(Math.max(route.untilUpward() ?? 0, 2 * this.#patienceUpward * 1000));
     }
+  }
+
+  get #patience() {
+    return this.#gate.patience ?? PATIENCE;
+  }
+
+  get #patienceUpward() {
+    return Math.min(this.#patience, PATIENCE_UPWARD);
   }
 
   #planUpward(milliseconds) {
@@ -173,6 +194,8 @@ export class Stream {
   }
 
   #heard(text) {
+    const isStart = this.#isFirst && this.#transport !== "poll";
+    this.#isFirst = false;
     let object;
     try {
       object = JSON.parse(text);
@@ -181,8 +204,7 @@ export class Stream {
       return;
     }
     if (isObject(object)) {
-      const keys = Object.keys(object);
-      if (keys.length === 1 && typeof object.since === "string") return this.#position.startAt(object.since);
+      if (isStart && typeof object.since === "string") return this.#position.startAt(object.since);
       if (isObject(object.gap) && object.gap.next) this.#position.skipTo(object.gap.next);
       const id = object.message?.id ?? object.id;
       if (typeof id === "string" && !this.#position.advance(id)) return;
@@ -191,11 +213,14 @@ export class Stream {
   }
 
   #lost(error) {
-    if (Date.now() - this.#openedAt >= STEADY) {
+    const hasHeld = Date.now() - this.#openedAt >= STEADY;
+    if (hasHeld) {
       this.#backoff.reset();
-      this.#shortLives = 0;
-    } else if (error.closeCode === 0 && ++this.#shortLives >= 3) {
-      // It opens, and something on the way cuts it each time.
+      this.#gate.route.held(this.#transport);
+      if (!error.isSilence) this.#shortLives = 0;
+    }
+    if (!error.isAnswer && (!hasHeld || error.isSilence) && ++this.#shortLives >= 3) {
+      // It opens, and something on the way cuts it, or holds it back, each time.
       this.#shortLives = 0;
       this.#gate.route.distrust(this.#transport);
     }
@@ -204,19 +229,25 @@ export class Stream {
 
   #failed(error) {
     this.#cut();
+    this.#isUpward = false;
     if (this.#state === "closed") return;
     // Replaced by a newer one of ours, which another channel has connected with.
     const isStale = (error.isAboutToken || error.closeCode === 4002) && this.#gate.isStale(this.#token);
     const isRenewable = error.isAboutToken && this.#gate.canRenew;
     if (!error.isTemporary && !isRenewable && !isStale) return this.#finish(error);
+    if (error.isAboutToken && this.#token !== undefined) this.#refused = { token: this.#token, error };
     if (isRenewable) this.#gate.dropToken(this.#token);
     // Too fast, twice: the gateway is to be left alone for a while.
     const atLeast = error.retryAfter ?? (error.closeCode === 4009 ? 5 : 0);
     const wait = this.#backoff.next(atLeast);
-    this.#state = "waiting";
-    this.#notBefore = Date.now() + (error.retryAfter ?? 0) * 1000;
-    this.#timer = setTimeout(() => this.#connect(), wait * 1000);
+    this.#notBefore = Date.now() + atLeast * 1000;
+    this.#waitFor(wait * 1000);
     this.#hear.trouble(error, wait);
+  }
+
+  #waitFor(milliseconds) {
+    this.#state = "waiting";
+    this.#timer = setTimeout(() => this.#connect(), milliseconds);
   }
 
   /** The page is looked at again: whoever waits need not any longer. */
@@ -231,8 +262,9 @@ export class Stream {
   #doubt() {
     const now = Date.now();
     if (this.#state === "closed" || this.#state === "idle") return;
-    if (this.#state !== "resting" && now - this.#wokenAt < WAKE_PAUSE) return;
-    if (this.#state === "waiting" && now < this.#notBefore) return;
+    const isResting = this.#state === "resting";
+    if (!isResting && now - this.#wokenAt < WAKE_PAUSE) return;
+    if (now < this.#notBefore) return isResting ? this.#waitFor(this.#notBefore - now) : undefined;
     this.#wokenAt = now;
     this.#gate.route.forget();
     this.#connect();
@@ -240,23 +272,23 @@ export class Stream {
 
   #rest() {
     if (this.#state === "closed" || this.#state === "idle") return;
-    this.#cut();
+    this.#cut(true);
     this.#state = "resting";
   }
 
   #finish(error) {
     if (this.#state === "closed") return;
-    this.#cut();
+    this.#cut(true);
     this.#state = "closed";
     this.#unwatch();
     this.#hear.end(error);
   }
 
-  /** Ends what is under way, without a word. */
-  #cut() {
+  /** Ends what is under way, without a word: for good, or until the next moment. */
+  #cut(isLeaving = false) {
     this.#attempt += 1;
     clearTimeout(this.#timer);
-    this.#close?.();
+    this.#close?.(!isLeaving);
     this.#close = null;
   }
 }

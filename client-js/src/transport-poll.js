@@ -6,9 +6,11 @@ import { failureOf, unreachable } from "./errors.js";
 const WAIT = 25;
 /** Seconds beyond that in which the answer must be here. */
 const GRACE = 15;
-/** Seconds until the next poll where one was answered at once and with nothing: another one of the same
+/** Seconds until the next poll where one was answered early and with nothing: another one of the same
  * client, in another tab, ends it, and the two would chase each other. */
 const PAUSE = 2;
+/** The same answer so many times in a row comes from some cache on the way, and leads nowhere. */
+const STUCK = 5;
 
 /**
  * Opens a stream of polls; the contract is that of `openWebSocket`, and `hear.since(since)` tells what to
@@ -38,12 +40,19 @@ export function openPolls({ address, token, query, patience, fetch }, hear) {
     timer = setTimeout(() => end(unreachable(new Error("a poll was not answered"))), most * 1000);
     const response = await fetch(url.href, { signal: abort.signal, cache: "no-store", credentials: "omit" });
     if (!response.ok) throw await failureOf(response);
-    const answer = await response.json();
+    const text = await response.text();
     clearTimeout(timer);
-    return answer;
+    const answer = JSON.parse(text);
+    if (!Array.isArray(answer?.messages) || typeof answer.since !== "string") {
+      throw unreachable(new Error("what came is no answer to a poll"));
+    }
+    return { ...answer, text };
   };
+  const pause = () => new Promise((done) => (timer = setTimeout(done, PAUSE * (500 + Math.random() * 1000))));
   const run = async () => {
     let since = null;
+    let before = "";
+    let repeats = 0;
     for (let isFirst = true; !isOver; isFirst = false) {
       // The first is answered at once, and shows that polls get through.
       const asked = Date.now();
@@ -54,10 +63,12 @@ export function openPolls({ address, token, query, patience, fetch }, hear) {
         hear.text(JSON.stringify(message));
         if (isOver) return;
       }
+      const isEarly = !isFirst && Date.now() - asked < WAIT * 900;
+      repeats = isEarly && answer.text === before ? repeats + 1 : 0;
+      before = answer.text;
       since = answer.since;
       hear.since(since);
-      const isEarly = !isFirst && answer.messages.length === 0 && Date.now() - asked < 1000;
-      if (isEarly) await new Promise((done) => (timer = setTimeout(done, PAUSE * (500 + Math.random() * 1000))));
+      if (isEarly && (answer.messages.length === 0 || repeats >= STUCK)) await pause();
     }
   };
   run().catch((error) => end(error?.name === "PushgateError" ? error : unreachable(error)));

@@ -1,7 +1,7 @@
 // Server-Sent Events, read with `fetch`: unlike an EventSource that tells the status of an answer, and
 // Node has it, too.
 
-import { closedWith, failureOf, unreachable } from "./errors.js";
+import { closedWith, failureOf, silent, unreachable } from "./errors.js";
 
 /** The gateway sends a comment every 15 s: after this long it is silently gone. */
 const SILENCE = 40;
@@ -12,6 +12,7 @@ export function openEventStream({ address, token, query, patience, fetch }, hear
   for (const [name, value] of query) url.searchParams.set(name, value);
   if (token) url.searchParams.set("token", token);
   const abort = new AbortController();
+  const events = new EventReader();
   let isOver = false;
   let timer;
   const end = (error) => {
@@ -23,7 +24,7 @@ export function openEventStream({ address, token, query, patience, fetch }, hear
   };
   const wait = (seconds) => {
     clearTimeout(timer);
-    timer = setTimeout(() => end(unreachable(new Error("the stream fell silent"))), seconds * 1000);
+    timer = setTimeout(() => end(silent()), seconds * 1000);
   };
   const read = async () => {
     wait(patience);
@@ -34,7 +35,6 @@ export function openEventStream({ address, token, query, patience, fetch }, hear
     }
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
-    const events = new EventReader();
     let isOpen = false;
     for (;;) {
       const { done, value } = await reader.read();
@@ -54,7 +54,7 @@ export function openEventStream({ address, token, query, patience, fetch }, hear
       }
     }
   };
-  read().catch((cause) => end(unreachable(cause)));
+  read().catch((cause) => end(unreachable(cause, events.retry)));
   return () => {
     isOver = true;
     clearTimeout(timer);
@@ -64,10 +64,12 @@ export function openEventStream({ address, token, query, patience, fetch }, hear
 
 function closeCode(data) {
   try {
-    return JSON.parse(data).code;
+    const { code } = JSON.parse(data);
+    if (Number.isInteger(code)) return code;
   } catch {
-    return 1006;
+    // Of a later version, perhaps: it has ended all the same.
   }
+  return 1006;
 }
 
 /** Takes an event stream apart. Source: WHATWG HTML section 9.2.6. */

@@ -2,11 +2,14 @@
 
 import { closedWith, unreachable } from "./errors.js";
 
+/** A close code that says nothing to the gateway: any but 1000 and 1001 leaves time to come back. */
+const COMING_BACK = 4000;
+
 /**
  * Opens a stream over WebSocket.
  *
  * `hear` is told `open()`, `text(text)` for each message, and exactly once `end(error)`, unless it was
- * closed first. Answers a function that closes.
+ * closed first. Answers a function that closes: for good, or, with `true`, to come back in a moment.
  */
 export function openWebSocket({ address, token, query, patience, WebSocket }, hear) {
   const url = new URL(address.href);
@@ -27,21 +30,24 @@ export function openWebSocket({ address, token, query, patience, WebSocket }, he
     end(unreachable(new Error("no WebSocket within its time")));
     socket.close();
   }, patience * 1000);
-  socket.onopen = () => {
-    if (isOver) return;
-    clearTimeout(timer);
-    isOpen = true;
-    hear.open();
-  };
   socket.onmessage = ({ data }) => {
+    if (isOver) return;
+    // It begins with a message of its own: some proxies let the upgrade through and nothing after it.
+    // And from here on we know where to resume.
+    if (!isOpen) {
+      clearTimeout(timer);
+      isOpen = true;
+      hear.open();
+    }
     if (!isOver) hear.text(String(data));
   };
-  // Before it is open nobody is told why it failed: 1006 whatever the answer was.
-  socket.onclose = ({ code }) => end(isOpen && code !== 1006 ? closedWith(code) : unreachable());
+  // Where it was refused nobody is told why: 1006 whatever the answer was.
+  socket.onclose = ({ code }) => end(code === 1006 || code === 1005 ? unreachable() : closedWith(code));
   socket.onerror = () => {};
-  return () => {
+  return (isComingBack = false) => {
     isOver = true;
     clearTimeout(timer);
-    socket.close(1000);
+    // A normal close ends the presence at once: others would see us go and come.
+    socket.close(isComingBack ? COMING_BACK : 1000);
   };
 }

@@ -9,7 +9,8 @@ const ASLEEP = 30_000;
  *
  * - `wake()`: it may be worth while to try now (visible again).
  * - `doubt()`: what was open may be dead without having said so (another network, back from sleep).
- * - `rest()`: the page is put away, and may come back: connections would keep it from that.
+ * - `rest()`: the page is put away or frozen, and may come back: connections would keep it from that,
+ *   and nobody reads what they bring.
  * - `leave()`: the page is gone.
  */
 export function watchPage(hear, scope = globalThis) {
@@ -23,17 +24,24 @@ export function watchPage(hear, scope = globalThis) {
   on(scope, "online", () => hear.doubt());
   on(scope, "pagehide", ({ persisted }) => (persisted ? hear.rest() : hear.leave()));
   on(scope, "pageshow", ({ persisted }) => persisted && hear.doubt());
+  on(document, "freeze", () => hear.rest());
   on(document, "resume", () => hear.doubt());
-  on(document, "visibilitychange", () => document.visibilityState === "visible" && hear.wake());
 
   // A machine that slept fires no event: only its clock has jumped.
   let last = Date.now();
+  let wasHidden = false;
+  const isHidden = () => document?.visibilityState === "hidden";
+  on(document, "visibilitychange", () => {
+    wasHidden = true;
+    if (!isHidden()) hear.wake();
+  });
   const timer = setInterval(() => {
     const late = Date.now() - last - TICK;
     last = Date.now();
     // In a hidden page timers come once a minute, and that is no sleep.
-    const isHidden = document?.visibilityState === "hidden";
-    if (late > (isHidden ? ASLEEP * 4 : ASLEEP)) hear.doubt();
+    const enough = wasHidden || isHidden() ? ASLEEP * 4 : ASLEEP;
+    wasHidden = isHidden();
+    if (late > enough) hear.doubt();
   }, TICK);
   // Node is not to stay alive for this.
   timer.unref?.();

@@ -1,0 +1,329 @@
+// What happens at the wrong moment: closed, frozen, logged out, overtaken while something is under way.
+
+import assert from "node:assert/strict";
+import { describe, mock, test } from "node:test";
+
+import { Pushgate } from "../src/pushgate.js";
+import { record } from "./support.js";
+import { StandIn, pass, settle } from "./stand-in.js";
+
+function begin(t, options = {}) {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_000_000 });
+  t.after(() => mock.timers.reset());
+  const there = new StandIn();
+  const page = Object.assign(new EventTarget(), { document: new EventTarget() });
+  const gate = new Pushgate("http://gate.test/", { ...there.options, scope: page, ...options });
+  t.after(() => gate.close());
+  return { there, gate, page };
+}
+
+const START = { since: "e-0" };
+const message = (number) => ({ message: { value: `m${number}`, client_id: "c", id: `e-${number}` } });
+const identity = (name) => ({ client_id: name, token: `token-${name}`, expires_in: 100, users: [] });
+
+describe("closed", () => {
+  test("in the moment that it was made", async (t) => {
+    const { there, gate } = begin(t);
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    channel.close();
+    channel.close();
+    await settle();
+    assert.deepEqual([there.sockets.length, told.closes, channel.state], [0, [null], "closed"]);
+  });
+
+  test("while its token is on the way", async (t) => {
+    let give;
+    const { there, gate } = begin(t, { token: () => new Promise((done) => (give = done)) });
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    await settle();
+    channel.close();
+    give("late");
+    await settle();
+    await pass(60);
+    assert.deepEqual([there.sockets.length, told.closes, told.errors], [0, [null], []]);
+  });
+
+  test("while its token fails", async (t) => {
+    let fail;
+    const { there, gate } = begin(t, { token: () => new Promise((_, failed) => (fail = failed)) });
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    await settle();
+    channel.close();
+    fail(new Error("late"));
+    await pass(60);
+    assert.deepEqual([there.sockets.length, told.closes, told.errors], [0, [null], []]);
+  });
+
+  test("while it connects: what comes late is not heard", async (t) => {
+    const { there, gate } = begin(t);
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    await settle();
+    const { socket } = there;
+    channel.close();
+    assert.equal(socket.closedWith, 1000);
+    socket.tell(START, message(1));
+    socket.end(1006);
+    await pass(60);
+    assert.deepEqual([there.sockets.length, there.requests.length, told.opens, told.data], [1, 0, [], []]);
+    assert.deepEqual([told.closes, told.errors], [[null], []]);
+  });
+
+  test("by whoever hears of it", async (t) => {
+    for (const type of ["open", "message", "users", "gap", "error"]) {
+      const { there, gate } = begin(t);
+      const channel = gate.channel("chat/x");
+      const told = record(channel);
+      channel.addEventListener(type, () => channel.close());
+      await settle();
+      there.socket.tell(START);
+      there.socket.tell({ users: [], count: 0, version: 1 }, { gap: { channel: "chat/x", next: "e-1" } }, message(1), message(2));
+      there.socket.end(1006);
+      await pass(60);
+      assert.deepEqual([told.closes, there.sockets.length, there.requests.length], [[null], 1, 0], type);
+      assert.ok(told.data.length <= (type === "error" ? 2 : 1), type);
+      mock.timers.reset();
+    }
+  });
+
+  test("in the midst of an answer to a poll", async (t) => {
+    const { there, gate } = begin(t, { transports: ["poll"] });
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    channel.addEventListener("message", ({ data }) => data === "m2" && channel.close());
+    await settle();
+    there.of("poll")[0].answer({ messages: [message(1), message(2), message(3)], since: "e-3" });
+    await settle();
+    assert.deepEqual([told.data, there.requests.length], [["m1", "m2"], 0]);
+  });
+});
+
+describe("put away", () => {
+  test("while its token is on the way: it connects when it is back", async (t) => {
+    const give = [];
+    const { there, gate, page } = begin(t, { token: () => new Promise((done) => give.push(done)) });
+    const channel = gate.channel("chat/x");
+    await settle();
+    page.document.dispatchEvent(new Event("freeze"));
+    give[0]("token-1");
+    await settle();
+    assert.deepEqual([there.sockets.length, channel.state], [0, "resting"]);
+    page.document.dispatchEvent(new Event("resume"));
+    await settle();
+    assert.deepEqual([there.sockets.length, give.length], [1, 1]);
+    assert.deepEqual(there.socket.protocols, ["pushgate.v1", "bearer.token-1"]);
+  });
+
+  test("online again while its token is on the way: one connection", async (t) => {
+    const give = [];
+    const { there, gate, page } = begin(t, { token: () => new Promise((done) => give.push(done)) });
+    const channel = gate.channel("chat/x");
+    await settle();
+    page.dispatchEvent(new Event("online"));
+    await settle();
+    for (const done of give) done("token-1");
+    await settle();
+    assert.deepEqual([there.sockets.length, give.length, channel.state], [1, 1, "connecting"]);
+  });
+
+  test("a connection that is put aside is closed so that one can come back", async (t) => {
+    const { there, gate, page } = begin(t);
+    gate.channel("chat/x");
+    await settle();
+    const first = there.socket;
+    first.tell(START);
+    page.dispatchEvent(new Event("online"));
+    await settle();
+    assert.equal(first.closedWith, 4000);
+    first.tell(message(1));
+    first.end(1006);
+    await settle();
+    assert.equal(there.sockets.length, 2);
+    there.socket.tell(START, message(1));
+    gate.close();
+    assert.equal(there.socket.closedWith, 1000);
+    assert.match(there.socket.url, /[?&]since=e-0(&|$)/);
+  });
+});
+
+describe("who this is", () => {
+  test("of two logins at once the later one counts", async (t) => {
+    const { there, gate } = begin(t);
+    const logins = [gate.login({ name: "one" }), gate.login({ name: "two" })];
+    await settle();
+    const [one, two] = there.of("login");
+    two.answer(identity("two"));
+    await settle();
+    one.answer(identity("one"));
+    assert.deepEqual((await Promise.all(logins)).map(({ client_id }) => client_id), ["one", "two"]);
+    assert.deepEqual([gate.clientId, await gate.token()], ["two", "token-two"]);
+  });
+
+  test("logged out while the login is under way", async (t) => {
+    const { there, gate } = begin(t);
+    const login = gate.login();
+    const channel = gate.channel();
+    const told = record(channel);
+    await settle();
+    const logout = gate.logout();
+    there.of("login")[0].answer(identity("late"));
+    await login;
+    await settle();
+    const [asked] = there.of("logout");
+    assert.equal(String(asked.options.body), "token=token-late");
+    asked.answer(null, 204);
+    await logout;
+    await pass(200);
+    assert.deepEqual([gate.clientId, told.closes, there.sockets.length, there.requests.length], [null, [null], 0, 0]);
+  });
+
+  test("logged out while the login fails", async (t) => {
+    const { there, gate } = begin(t);
+    const login = gate.login();
+    login.catch(() => {});
+    await settle();
+    const logout = gate.logout();
+    there.of("login")[0].fail();
+    await assert.rejects(login, { code: "unreachable" });
+    await logout;
+    await pass(60);
+    assert.equal(there.requests.length, 0);
+  });
+
+  test("a logout is tried again, and one that came too late is as good", async (t) => {
+    const { there, gate } = begin(t);
+    const login = gate.login();
+    await settle();
+    there.of("login")[0].answer(identity("me"));
+    await login;
+    const logout = gate.logout();
+    await settle();
+    there.of("logout")[0].fail();
+    await settle();
+    await pass(1);
+    there.of("logout")[0].answer({ code: "token-invalid" }, 401);
+    await logout;
+  });
+
+  test("logged out while the token is renewed", async (t) => {
+    const { there, gate } = begin(t);
+    const login = gate.login();
+    await settle();
+    there.of("login")[0].answer(identity("me"));
+    await login;
+    await pass(81);
+    const [renewal] = there.of("login");
+    assert.match(renewal.url, /users=none/);
+    const logout = gate.logout();
+    await settle();
+    there.of("logout")[0].answer(null, 204);
+    renewal.answer(identity("me"));
+    await settle();
+    await pass(200);
+    assert.deepEqual([gate.clientId, there.requests.length], [null, 0]);
+    await logout.catch(() => {});
+  });
+
+  test("a renewal that fails is told, and tried again", async (t) => {
+    const { there, gate } = begin(t);
+    const login = gate.login();
+    const errors = [];
+    gate.addEventListener("error", ({ error, retryIn }) => errors.push([error.code, retryIn]));
+    await settle();
+    there.of("login")[0].answer(identity("me"));
+    await login;
+    await pass(81);
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      there.of("login")[0].fail();
+      await pass(4);
+    }
+    assert.deepEqual(errors, [["unreachable", 60]]);
+    await pass(61);
+    there.of("login")[0].answer({ ...identity("me"), token: "newer" });
+    await settle();
+    assert.equal(await gate.token(), "newer");
+    await pass(81);
+    there.of("login")[0].answer({ code: "token-invalid" }, 401);
+    await settle();
+    assert.deepEqual(errors[1], ["token-invalid", null]);
+    await pass(200);
+    assert.equal(there.requests.length, 0);
+  });
+
+  test("a token that was refused while a new one is on the way takes nothing away", async (t) => {
+    const { there, gate } = begin(t, { transports: ["sse"] });
+    const first = gate.login();
+    await settle();
+    there.of("login")[0].answer(identity("one"));
+    await first;
+    gate.channel("a");
+    gate.channel("b");
+    await settle();
+    const streams = there.of("sse");
+    streams[0].answer({ code: "token-expired" }, 401);
+    await settle();
+    await pass(0.2);
+    // The first one has asked for a new token, when the second one learns that the old one is none.
+    const [login] = there.of("login");
+    streams[1].answer({ code: "token-expired" }, 401);
+    await settle();
+    await pass(0.2);
+    login.answer(identity("two"));
+    await settle();
+    await pass(1);
+    assert.equal(there.of("login").length, 0);
+    assert.equal(gate.clientId, "two");
+    assert.ok(there.of("sse").length === 2 && there.of("sse").every(({ url }) => url.includes("token=token-two")));
+  });
+
+  test("an anonymous channel that is refused does not undo a login that is under way", async (t) => {
+    const { there, gate } = begin(t, { transports: ["sse"] });
+    const channel = gate.channel("room");
+    const told = record(channel);
+    await settle();
+    const login = gate.login();
+    await settle();
+    there.of("sse")[0].answer({ code: "unauthorized" }, 401);
+    await settle();
+    assert.equal(channel.state, "waiting");
+    there.of("login")[0].answer(identity("me"));
+    await login;
+    await pass(1);
+    assert.deepEqual([gate.clientId, there.of("login").length, told.closes.length], ["me", 0, 0]);
+    assert.match(there.of("sse")[0].url, /token=token-me/);
+  });
+
+  test("where only WebSocket is wanted, another request tells why it was refused", async (t) => {
+    const tokens = ["one", "two"];
+    const { there, gate } = begin(t, { transports: ["ws"], token: () => tokens.shift() });
+    const channel = gate.channel("room/a b");
+    const told = record(channel);
+    await settle();
+    there.socket.end(1006);
+    await settle();
+    const [why] = there.of("users");
+    assert.match(why.url, /\/users\/room\/a%20b\?limit=1&token=one$/);
+    why.answer({ code: "token-expired" }, 401);
+    await settle();
+    assert.equal(told.errors[0].error.code, "token-expired");
+    await pass(1);
+    assert.deepEqual(there.socket.protocols, ["pushgate.v1", "bearer.two"]);
+    // It says nothing against it: then something on the way has.
+    there.socket.end(1006);
+    await settle();
+    there.of("users")[0].answer({ users: [] });
+    await settle();
+    assert.deepEqual([told.errors[1].error.code, channel.state], ["unreachable", "waiting"]);
+    await pass(1);
+    // Closed while it asks.
+    there.socket.end(1006);
+    await settle();
+    channel.close();
+    there.of("users")[0]?.answer({ code: "forbidden" }, 403);
+    await settle();
+    assert.deepEqual([told.errors.length, told.closes], [2, [null]]);
+  });
+});
