@@ -17,7 +17,9 @@ const BUNDLES = {
   "jsapi.cjs": [...MODULES.client, "jsapi"],
   "widget.mjs": [...MODULES.widget, "widget"],
 };
-const all = readdirSync(SRC).filter((name) => name.endsWith(".js")).map((name) => name.slice(0, -3));
+const all = readdirSync(SRC)
+  .filter((name) => name.endsWith(".js"))
+  .map((name) => name.slice(0, -3));
 
 /** Names that a module declares at its top. */
 function declared(name) {
@@ -70,10 +72,17 @@ describe("the modules", () => {
 
   test("make no markup, and no code, out of texts", () => {
     const pages = readdirSync(join(ROOT, "pages")).filter((name) => name.endsWith(".js"));
-    const texts = [...all.map((name) => [name, source(name)]), ...pages.map((name) => [name, readFileSync(join(ROOT, "pages", name), "utf8")])];
+    const texts = [
+      ...all.map((name) => [name, source(name)]),
+      ...pages.map((name) => [name, readFileSync(join(ROOT, "pages", name), "utf8")]),
+    ];
     for (const [name, text] of texts) {
       const code = text.replace(/\/\/.*|\/\*[^]*?\*\//g, "");
-      assert.doesNotMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setHTML|DOMParser/, name);
+      assert.doesNotMatch(
+        code,
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setHTML|DOMParser/,
+        name,
+      );
     }
   });
 });
@@ -108,9 +117,18 @@ describe("the package", () => {
   test("holds what belongs there, and nothing else", () => {
     // Without the cache of whoever runs this, and without asking anybody.
     const flags = ["pack", "--dry-run", "--json", "--offline", "--loglevel=error"];
-    const [{ files, name }] = JSON.parse(execFileSync("npm", flags, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+    const [{ files, name }] = JSON.parse(
+      execFileSync("npm", flags, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+    );
     assert.equal(name, "pushgate");
-    const expected = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json", "src/pushgate.d.ts", ...all.map((it) => `src/${it}.js`)];
+    const expected = [
+      "LICENSE-APACHE",
+      "LICENSE-MIT",
+      "README.md",
+      "package.json",
+      "src/pushgate.d.ts",
+      ...all.map((it) => `src/${it}.js`),
+    ];
     assert.deepEqual(files.map(({ path }) => path).sort(), expected.sort());
   });
 
@@ -118,7 +136,11 @@ describe("the package", () => {
     for (const kind of ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"]) {
       assert.equal(manifest[kind], undefined, kind);
     }
-    const named = [manifest.main, manifest.types, ...Object.values(manifest.exports).flatMap((it) => (typeof it === "string" ? it : Object.values(it)))];
+    const named = [
+      manifest.main,
+      manifest.types,
+      ...Object.values(manifest.exports).flatMap((it) => (typeof it === "string" ? it : Object.values(it))),
+    ];
     for (const path of [...named, ...manifest.sideEffects]) assert.ok(existsSync(join(ROOT, path)), path);
   });
 
@@ -128,7 +150,10 @@ describe("the package", () => {
     assert.deepEqual(classes.map(([, name]) => name).sort(), Object.keys(client).sort());
     for (const [, name, body] of classes) {
       const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[?]?[:(]/gm)].map(([, member]) => member);
-      const made = { Pushgate: () => new client.Pushgate("http://gate.test"), PushgateError: () => new client.PushgateError("code") }[name];
+      const made = {
+        Pushgate: () => new client.Pushgate("http://gate.test"),
+        PushgateError: () => new client.PushgateError("code"),
+      }[name];
       const there = made ? made() : client[name].prototype;
       for (const member of members) {
         if (member === "constructor" || (name === "Channel" && member === "name")) continue;
@@ -136,7 +161,8 @@ describe("the package", () => {
       }
       // What a channel has is for pages; of the others some is for the parts of the client.
       const own = Object.getOwnPropertyNames(client[name].prototype).filter((it) => it !== "constructor");
-      if (name === "Channel") for (const member of own) assert.ok(members.includes(member), `${name}.${member} has no type`);
+      if (name === "Channel")
+        for (const member of own) assert.ok(members.includes(member), `${name}.${member} has no type`);
     }
     const documented = [...source("client").matchAll(/@param \{.*\} \[options\.(\w+)\]/g)].map(([, option]) => option);
     const [, options] = /interface PushgateOptions \{\n([^]*?)^\}/m.exec(types);

@@ -34,8 +34,14 @@ describe("transports", { concurrency: true }, () => {
     for (const { told } of listeners) {
       await until(() => told.data.length >= 1000, "1000 messages");
       assert.deepEqual(told.data, numbers(1, 1000).map(String));
-      assert.deepEqual(told.messages.map(({ id }) => id), answers.map(({ id }) => id));
-      assert.deepEqual(told.messages.map(({ client_id }) => client_id), answers.map(({ client_id }) => client_id));
+      assert.deepEqual(
+        told.messages.map(({ id }) => id),
+        answers.map(({ id }) => id),
+      );
+      assert.deepEqual(
+        told.messages.map(({ client_id }) => client_id),
+        answers.map(({ client_id }) => client_id),
+      );
     }
   });
 
@@ -57,11 +63,17 @@ describe("transports", { concurrency: true }, () => {
         await opened(bob, room);
         await until(() => channel.count === 2);
         assert.deepEqual(channel.users.map(({ name }) => name).sort(), ["Alice", "Bob"]);
-        assert.deepEqual(told.users.at(-1).joined.map(({ client_id }) => client_id), [bob.clientId]);
+        assert.deepEqual(
+          told.users.at(-1).joined.map(({ client_id }) => client_id),
+          [bob.clientId],
+        );
         const gone = bob.clientId;
         await bob.logout();
         await until(() => channel.count === 1);
-        assert.deepEqual(channel.users.map(({ client_id }) => client_id), [alice.clientId]);
+        assert.deepEqual(
+          channel.users.map(({ client_id }) => client_id),
+          [alice.clientId],
+        );
         assert.deepEqual(told.users.at(-1).left, [gone]);
         assert.deepEqual(told.errors, []);
       });
@@ -75,15 +87,21 @@ describe("transports", { concurrency: true }, () => {
         await b.channel.post("for all");
         await until(() => [a, b, c].every(({ told }) => told.data.includes("for all")));
         assert.deepEqual(a.told.messages[0], { ...answer, data: "for your eyes", id: null, direct: true });
-        assert.deepEqual([b, c].map(({ told }) => told.data), [["for all"], ["for all"]]);
+        assert.deepEqual(
+          [b, c].map(({ told }) => told.data),
+          [["for all"], ["for all"]],
+        );
         assert.equal(a.told.messages[1].direct, false);
         const error = await a.channel.post("hello?", { to: "nobody" }).catch((caught) => caught);
         assert.deepEqual([error.code, error.status, error.isTemporary], ["unknown-client", 404, false]);
       });
 
       const kinds = [
-        [`json/${transport}`, [{ deep: [1, "two", null, { three: 3 }] }, "text", 7, false, null, { users: [] }, { since: "x" }]],
-        [`chat/${transport}`, ["hello", "{\"message\":1}"]],
+        [
+          `json/${transport}`,
+          [{ deep: [1, "two", null, { three: 3 }] }, "text", 7, false, null, { users: [] }, { since: "x" }],
+        ],
+        [`chat/${transport}`, ["hello", '{"message":1}']],
         ["camera", [{ x: 1, y: -2.5, z: 3e10 }]],
       ];
       for (const [name, values] of kinds) {
@@ -93,10 +111,16 @@ describe("transports", { concurrency: true }, () => {
           const { channel, told } = await opened(gate, name);
           for (const value of values) {
             const { id } = await channel.post(value);
-            await until(() => told.messages.some((message) => message.id === id), `${JSON.stringify(value)} on ${name}`);
+            await until(
+              () => told.messages.some((message) => message.id === id),
+              `${JSON.stringify(value)} on ${name}`,
+            );
           }
           assert.deepEqual(told.data, values, name);
-          assert.ok(told.messages.every((message) => message.client_id === gate.clientId && !message.direct), name);
+          assert.ok(
+            told.messages.every((message) => message.client_id === gate.clientId && !message.direct),
+            name,
+          );
           if (name !== "camera") return undefined;
           const error = await channel.post({ x: "left" }).catch((caught) => caught);
           assert.equal(error.status, 400);
@@ -203,12 +227,16 @@ describe("transports", { concurrency: true }, () => {
         const gate = await join(t);
         const { channel, told } = await opened(gate, "camera", { maxRate: 2 });
         const start = performance.now();
-        const mine = () => told.messages.filter(({ client_id }) => client_id === gate.clientId).map(({ data }) => data.x);
+        const mine = () =>
+          told.messages.filter(({ client_id }) => client_id === gate.clientId).map(({ data }) => data.x);
         for (const x of numbers(1, 40)) await channel.post({ x, y: 0, z: 0 });
         await until(() => mine().at(-1) === 40);
         const most = 2 + Math.ceil(((performance.now() - start) / 1000) * 2);
         if (transport !== "poll") assert.ok(mine().length <= most, `${mine().length} are more than ${most}`);
-        assert.deepEqual(mine(), mine().toSorted((one, other) => one - other));
+        assert.deepEqual(
+          mine(),
+          mine().toSorted((one, other) => one - other),
+        );
         return undefined;
       });
 
