@@ -153,7 +153,8 @@ export class Pushgate extends EventTarget {
 
   /** Whether a new token can be had when this one has ended. */
   get canRenew() {
-    return !this.#isEnded && typeof this.#options.token !== "string" && (this.#wasIn || this.#options.token !== undefined);
+    const { token } = this.#options;
+    return !this.#isEnded && typeof token !== "string" && (this.#wasIn || token !== undefined);
   }
 
   /** Whether `token` was replaced by a newer one of ours. */

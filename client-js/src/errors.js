@@ -41,8 +41,8 @@ export class PushgateError extends Error {
   }
 }
 
-/** Logged out or replaced, and kicked. */
-const FINAL_CLOSES = new Set([4002, 4003]);
+/** Expired, logged out or replaced, and kicked: nothing to come back with, unless there is a new token. */
+const FINAL_CLOSES = new Set([4001, 4002, 4003]);
 
 /** The failure in an answer that is none of success. */
 export async function failureOf(response) {

@@ -16,7 +16,7 @@ function baseOf() {
     const match = ours.exec(script?.src ?? "");
     if (match) return match[1];
   }
-  return location?.href;
+  return location?.origin;
 }
 
 /** What an old page knows of errors: a number, and a text with plus signs. */

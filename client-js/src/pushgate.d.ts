@@ -107,6 +107,21 @@ export class Channel extends EventTarget implements AsyncIterable<Message> {
     listener: (event: ChannelEvents[Type]) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof ChannelEvents>(
+    type: Type,
+    listener: (event: ChannelEvents[Type]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
 }
 
 export interface PushgateOptions {
@@ -116,6 +131,8 @@ export interface PushgateOptions {
   transports?: Transport[];
   /** Seconds until a better transport that was blocked is tried again; 180. */
   upwardAfter?: number;
+  /** Seconds that a transport gets to open, before the next one is tried; 8. */
+  patience?: number;
   /** Where the platform has none. */
   WebSocket?: unknown;
   /** In the place of the platform's. */

@@ -96,11 +96,12 @@ export class EventReader {
   }
 
   #field(line) {
-    const [, name, value] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
-    if (name === "data") this.#event.data = this.#event.data === null ? (value ?? "") : `${this.#event.data}\n${value ?? ""}`;
-    else if (name === "id") this.#event.id = value ?? "";
-    else if (name === "event") this.#event.type = value ?? "";
-    else if (name === "retry" && /^\d+$/.test(value ?? "")) this.retry = Number(value) / 1000;
+    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
+    const { data } = this.#event;
+    if (name === "data") this.#event.data = data === null ? value : `${data}\n${value}`;
+    else if (name === "id") this.#event.id = value;
+    else if (name === "event") this.#event.type = value;
+    else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value) / 1000;
   }
 }
 

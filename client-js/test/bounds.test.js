@@ -82,24 +82,53 @@ describe("attempts a minute", () => {
     "only SSE": { options: { transports: ["sse"] } },
     "only polls": { options: { transports: ["poll"] } },
     "no login either": { login: true },
-    "a login that expires_in nothing": { login: true, answers: { login: () => json({ token: "t", expires_in: 0.001 }) } },
+    "a login that expires_in nothing": {
+      login: true,
+      answers: { login: () => json({ token: "t", expires_in: 0.001 }) },
+    },
     "a token function that fails": { options: { token: () => Promise.reject(new Error("no")) } },
-    "tokens that are all refused": { options: { token: () => String(Math.random()) }, answers: { sse: refused, poll: refused } },
+    "tokens that are all refused": {
+      options: { token: () => String(Math.random()) },
+      answers: { sse: refused, poll: refused },
+    },
     "logins that are all refused": { login: true, answers: { login: identity, sse: refused } },
-    "a WebSocket that opens and is cut": { act: (socket) => { socket.onmessage({ data: "{}" }); failing(socket); } },
-    "a WebSocket that is ended by 1001": { act: (socket) => { socket.onmessage({ data: "{}" }); socket.onclose({ code: 1001 }); } },
-    "a WebSocket that is ended by 4008": { act: (socket) => { socket.onmessage({ data: "{}" }); socket.onclose({ code: 4008 }); } },
+    "a WebSocket that opens and is cut": {
+      act: (socket) => {
+        socket.onmessage({ data: "{}" });
+        failing(socket);
+      },
+    },
+    "a WebSocket that is ended by 1001": {
+      act: (socket) => {
+        socket.onmessage({ data: "{}" });
+        socket.onclose({ code: 1001 });
+      },
+    },
+    "a WebSocket that is ended by 4008": {
+      act: (socket) => {
+        socket.onmessage({ data: "{}" });
+        socket.onclose({ code: 4008 });
+      },
+    },
     "a WebSocket that is ended by 4001": {
-      act: (socket) => { socket.onmessage({ data: "{}" }); socket.onclose({ code: 4001 }); },
+      act: (socket) => {
+        socket.onmessage({ data: "{}" });
+        socket.onclose({ code: 4001 });
+      },
       options: { token: () => String(Math.random()) },
     },
     "event streams that end at once": { answers: { sse: () => events("retry: 0\nid: a-1\n\n") } },
-    "event streams that are none": { answers: { sse: () => new Response("<html>"), poll: () => new Response("<html>") } },
+    "event streams that are none": {
+      answers: { sse: () => new Response("<html>"), poll: () => new Response("<html>") },
+    },
     "polls out of a cache": { answers: { poll: () => json({ messages: [{ message: "x" }], since: "a-1" }) } },
     "polls that are empty": { answers: { poll: () => json({ messages: [], since: "a-1" }) } },
     "polls that make no sense": { answers: { poll: () => json({ messages: 7 }) } },
     "a Retry-After beyond all measure": {
-      answers: { sse: () => new Response("", { status: 503, headers: { "retry-after": "99999999999" } }), poll: () => new Response("", { status: 503, headers: { "retry-after": "99999999999" } }) },
+      answers: {
+        sse: () => new Response("", { status: 503, headers: { "retry-after": "99999999999" } }),
+        poll: () => new Response("", { status: 503, headers: { "retry-after": "99999999999" } }),
+      },
     },
   };
   for (const [name, given] of Object.entries(cases)) {

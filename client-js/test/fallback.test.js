@@ -57,7 +57,11 @@ describe("behind a proxy", { concurrency: true }, () => {
     for (const verb of ["ws", "sse"]) {
       test(`${verb} that is cut each time`, async (t) => {
         const transports = verb === "ws" ? ["ws", "poll"] : ["sse", "poll"];
-        const { proxy, gate } = await behind(t, { cutAfter: (of) => (of === verb ? 700 : Infinity) }, { transports, random: () => 0 });
+        const { proxy, gate } = await behind(
+          t,
+          { cutAfter: (of) => (of === verb ? 700 : Infinity) },
+          { transports, random: () => 0 },
+        );
         const channel = gate.channel(`long/cut-${verb}`, { since: "0" });
         const told = record(channel);
         const posting = gate.channel(`long/cut-${verb}`);
@@ -115,7 +119,10 @@ describe("behind a proxy", { concurrency: true }, () => {
       await until(() => channel.transport === "ws");
       await channel.post("here");
       await until(() => told.data.length === 1);
-      assert.deepEqual(told.users.flatMap(({ left }) => left), []);
+      assert.deepEqual(
+        told.users.flatMap(({ left }) => left),
+        [],
+      );
     });
   });
 });

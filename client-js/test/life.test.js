@@ -67,16 +67,27 @@ describe("a page", { concurrency: true }, () => {
       await until(() => told.data.length === 3);
       assert.deepEqual(told.data, ["before", "meanwhile", "after"]);
       assert.deepEqual([channel.state, told.errors, told.closes], ["open", [], []]);
-      assert.deepEqual(seen.users.flatMap(({ left }) => left), []);
+      assert.deepEqual(
+        seen.users.flatMap(({ left }) => left),
+        [],
+      );
       if (transports[0] !== "poll") assert.equal(proxy.count(...transports), 2);
     });
 
     for (const [name, away, back] of [
-      ["put away and taken out", (page) => page.tell("pagehide", { persisted: true }), (page) => page.tell("pageshow", { persisted: true })],
+      [
+        "put away and taken out",
+        (page) => page.tell("pagehide", { persisted: true }),
+        (page) => page.tell("pageshow", { persisted: true }),
+      ],
       ["frozen and resumed", (page) => page.freeze(), (page) => page.resume()],
     ]) {
       test(`is ${name} again, over ${transports}`, async (t) => {
-        const { page, proxy, channel, told, theirs } = await begin(t, `room/${name.replaceAll(" ", "")}-${transports}`, { transports });
+        const { page, proxy, channel, told, theirs } = await begin(
+          t,
+          `room/${name.replaceAll(" ", "")}-${transports}`,
+          { transports },
+        );
         away(page);
         assert.deepEqual([channel.state, channel.transport], ["resting", null]);
         await until(() => proxy.open === 0, "no connection to be left");

@@ -109,7 +109,8 @@ export class Proxy {
     target.write(`${lines.join("\r\n")}\r\n\r\n`);
     target.write(head);
     socket.pipe(target);
-    if (this.ws === "mute") target.once("data", (bytes) => socket.write(bytes.subarray(0, bytes.indexOf("\r\n\r\n") + 4)));
+    if (this.ws === "mute")
+      target.once("data", (bytes) => socket.write(bytes.subarray(0, bytes.indexOf("\r\n\r\n") + 4)));
     else this.#carry(target, socket, socket, verb);
     socket.on("close", () => target.destroy());
     target.on("close", () => socket.end());
@@ -130,16 +131,19 @@ export class Proxy {
       this.#streams.add(asked.socket);
       answered.on("close", () => this.#streams.delete(asked.socket));
     }
-    const passed = request({ host: "127.0.0.1", port: this.#target.port, path, method, headers, agent: false }, (answer) => {
-      if (this.loseAnswer(verb)) return asked.socket.destroy();
-      answered.writeHead(answer.statusCode, answer.headers);
-      answered.flushHeaders();
-      answer.on("error", () => answered.destroy());
-      if (verb === "sse" && this.sse === "hold") answer.resume();
-      else this.#carry(answer, answered, asked.socket, isStream ? verb : null);
-      answer.on("end", () => answered.end());
-      return undefined;
-    });
+    const passed = request(
+      { host: "127.0.0.1", port: this.#target.port, path, method, headers, agent: false },
+      (answer) => {
+        if (this.loseAnswer(verb)) return asked.socket.destroy();
+        answered.writeHead(answer.statusCode, answer.headers);
+        answered.flushHeaders();
+        answer.on("error", () => answered.destroy());
+        if (verb === "sse" && this.sse === "hold") answer.resume();
+        else this.#carry(answer, answered, asked.socket, isStream ? verb : null);
+        answer.on("end", () => answered.end());
+        return undefined;
+      },
+    );
     passed.on("error", () => asked.socket.destroy());
     answered.on("close", () => passed.destroy());
     asked.pipe(passed);

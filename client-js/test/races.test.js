@@ -80,7 +80,12 @@ describe("closed", () => {
       channel.addEventListener(type, () => channel.close());
       await settle();
       there.socket.tell(START);
-      there.socket.tell({ users: [], count: 0, version: 1 }, { gap: { channel: "chat/x", next: "e-1" } }, message(1), message(2));
+      there.socket.tell(
+        { users: [], count: 0, version: 1 },
+        { gap: { channel: "chat/x", next: "e-1" } },
+        message(1),
+        message(2),
+      );
       there.socket.end(1006);
       await pass(60);
       assert.deepEqual([told.closes, there.sockets.length, there.requests.length], [[null], 1, 0], type);
@@ -158,7 +163,10 @@ describe("who this is", () => {
     two.answer(identity("two"));
     await settle();
     one.answer(identity("one"));
-    assert.deepEqual((await Promise.all(logins)).map(({ client_id }) => client_id), ["one", "two"]);
+    assert.deepEqual(
+      (await Promise.all(logins)).map(({ client_id }) => client_id),
+      ["one", "two"],
+    );
     assert.deepEqual([gate.clientId, await gate.token()], ["two", "token-two"]);
   });
 

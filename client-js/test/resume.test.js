@@ -19,7 +19,9 @@ async function postMany(t, url, room, count) {
   const poster = client(t, url);
   await poster.login();
   const hands = numbers(1, 8).map(() => poster.channel(room, { users: "none" }));
-  const answers = await Promise.all(numbers(1, count).map((number) => hands[number % hands.length].post(`post ${number}`)));
+  const answers = await Promise.all(
+    numbers(1, count).map((number) => hands[number % hands.length].post(`post ${number}`)),
+  );
   const offset = ({ id }) => Number(id.split("-")[1]);
   return answers.sort((one, other) => offset(one) - offset(other));
 }
@@ -42,12 +44,27 @@ describe("resumed", { concurrency: true }, () => {
       return listener;
     };
     const all = ["ws", "sse", "poll"];
-    const listeners = await Promise.all([[["ws"], 6], [["sse"], 3], [["poll"], 6], [all, 7]].map(listen));
+    const listeners = await Promise.all(
+      [
+        [["ws"], 6],
+        [["sse"], 3],
+        [["poll"], 6],
+        [all, 7],
+      ].map(listen),
+    );
     const posted = await postMany(t, gateway.url, room, POSTS);
     for (const { name, told, proxy, cuts } of listeners) {
       await until(() => told.data.length >= POSTS, `${POSTS} messages over ${name}`);
-      assert.deepEqual(told.messages.map(({ id }) => id), posted.map(({ id }) => id), name);
-      assert.deepEqual(told.data, posted.map(({ data }) => data), name);
+      assert.deepEqual(
+        told.messages.map(({ id }) => id),
+        posted.map(({ id }) => id),
+        name,
+      );
+      assert.deepEqual(
+        told.data,
+        posted.map(({ data }) => data),
+        name,
+      );
       assert.deepEqual(told.gaps, [], name);
       assert.equal(proxy.cuts, cuts, `${name} was cut`);
     }
@@ -55,7 +72,10 @@ describe("resumed", { concurrency: true }, () => {
   });
 
   describe("a gateway that restarts", { concurrency: true }, () => {
-    for (const [signal, isGentle] of [["SIGTERM", true], ["SIGKILL", false]]) {
+    for (const [signal, isGentle] of [
+      ["SIGTERM", true],
+      ["SIGKILL", false],
+    ]) {
       test(`after ${signal}: nothing acknowledged is lost without a word, or repeated`, async (t) => {
         const own = await Gateway.start(t);
         const listeners = [];
@@ -93,8 +113,15 @@ describe("resumed", { concurrency: true }, () => {
           assert.equal(new Set(heard).size, heard.length, `${transport}: each once`);
           // A post whose answer was lost with the process is published again: it was not acknowledged.
           const known = heard.filter((id) => ids.includes(id));
-          assert.ok(heard.length - known.length <= (isGentle ? 0 : 1), `${transport}: ${heard.length - known.length} unknown`);
-          assert.deepEqual(known, ids.filter((id) => known.includes(id)), `${transport}: in order`);
+          assert.ok(
+            heard.length - known.length <= (isGentle ? 0 : 1),
+            `${transport}: ${heard.length - known.length} unknown`,
+          );
+          assert.deepEqual(
+            known,
+            ids.filter((id) => known.includes(id)),
+            `${transport}: in order`,
+          );
           const lost = ids.filter((id) => !heard.includes(id));
           // Between two polls nobody holds what a process without a store takes with it.
           if (isGentle && transport !== "poll") assert.deepEqual(lost, [], transport);

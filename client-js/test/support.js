@@ -150,7 +150,9 @@ export function record(channel) {
     told.data.push(data);
     told.messages.push(message);
   });
-  channel.addEventListener("users", ({ users, count, joined, left }) => told.users.push({ users, count, joined, left }));
+  channel.addEventListener("users", ({ users, count, joined, left }) =>
+    told.users.push({ users, count, joined, left }),
+  );
   channel.addEventListener("gap", ({ gap }) => told.gaps.push(gap));
   channel.addEventListener("error", ({ error, retryIn }) => told.errors.push({ error, retryIn }));
   channel.addEventListener("open", ({ transport }) => told.opens.push(transport));
@@ -166,8 +168,18 @@ export function numbers(first, last) {
 /** What a script of several modules is made of, each behind those that it builds on; as the gateway does it. */
 export const MODULES = {
   client: [
-    "errors", "backoff", "position", "presence", "transport-ws", "transport-sse", "transport-poll", "routes", "wake",
-    "stream", "channel", "client",
+    "errors",
+    "backoff",
+    "position",
+    "presence",
+    "transport-ws",
+    "transport-sse",
+    "transport-poll",
+    "routes",
+    "wake",
+    "stream",
+    "channel",
+    "client",
   ],
   widget: ["shown", "widget-words", "widget-style"],
 };
@@ -191,7 +203,12 @@ export function classic(names) {
 export function module(names, kept) {
   const last = source(names.at(-1)).split("\n");
   const outer = last.filter((line) => !line.startsWith("import ") || (kept && line.includes(kept)));
-  return names.slice(0, -1).map((name) => inner(source(name))).join("") + outer.join("\n");
+  return (
+    names
+      .slice(0, -1)
+      .map((name) => inner(source(name)))
+      .join("") + outer.join("\n")
+  );
 }
 
 /** A random source that is the same in each run. */

@@ -42,7 +42,10 @@ describe("trouble", { concurrency: true }, () => {
       assert.deepEqual([error.name, error.code, error.status, error.closeCode], ["PushgateError", "unreachable", 0, 0]);
       assert.ok(retryIn > 0);
     }
-    assert.deepEqual(told.errors.slice(0, 4).map(({ retryIn }) => retryIn), [0.1, 0.2, 0.4, 0.8]);
+    assert.deepEqual(
+      told.errors.slice(0, 4).map(({ retryIn }) => retryIn),
+      [0.1, 0.2, 0.4, 0.8],
+    );
     await proxy.up();
     await next(channel, "open");
     await channel.post("back");
@@ -73,7 +76,11 @@ describe("trouble", { concurrency: true }, () => {
   test("503 is tried again, and a date is understood", async (t) => {
     const { proxy, channel, told } = await behind(t, "room/busy", { transports: ["sse"] });
     const soon = () => ({ "retry-after": new Date(Date.now() + 3000).toUTCString() });
-    const answers = [() => problem(503, "draining"), () => problem(503, "over-capacity", soon()), () => ({ status: 502 })];
+    const answers = [
+      () => problem(503, "draining"),
+      () => problem(503, "over-capacity", soon()),
+      () => ({ status: 502 }),
+    ];
     proxy.answer = () => answers.shift()?.() ?? null;
     proxy.cut();
     await next(channel, "open");
@@ -101,9 +108,12 @@ describe("trouble", { concurrency: true }, () => {
     assert.deepEqual([told.closes[0].status, told.closes[0].isTemporary], [400, false]);
     assert.deepEqual(told.errors, [{ error: told.closes[0], retryIn: null }]);
     const { length } = proxy.attempts;
-    await assert.rejects((async () => {
-      for await (const message of off) assert.fail(message);
-    })(), (error) => error === told.closes[0]);
+    await assert.rejects(
+      (async () => {
+        for await (const message of off) assert.fail(message);
+      })(),
+      (error) => error === told.closes[0],
+    );
     off.close();
     assert.deepEqual([off.state, told.closes.length, proxy.attempts.length], ["closed", 1, length]);
   });
@@ -156,12 +166,22 @@ describe("trouble", { concurrency: true }, () => {
 
   test("a token function that fails is tried again", async (t) => {
     const { token } = await login();
-    const results = [() => { throw new Error("not yet"); }, () => Promise.reject(new Error("nor now")), () => undefined, () => token];
+    const results = [
+      () => {
+        throw new Error("not yet");
+      },
+      () => Promise.reject(new Error("nor now")),
+      () => undefined,
+      () => token,
+    ];
     const gate = client(t, gateway.url, { token: () => results.shift()(), random: () => 0 });
     const channel = gate.channel("room/late-token");
     const told = record(channel);
     await until(() => channel.state === "open");
-    assert.deepEqual(told.errors.map(({ error }) => error.detail), ["not yet", "nor now", "there is no token"]);
+    assert.deepEqual(
+      told.errors.map(({ error }) => error.detail),
+      ["not yet", "nor now", "there is no token"],
+    );
   });
 
   for (const transport of ["ws", "sse"]) {
@@ -216,7 +236,10 @@ describe("trouble", { concurrency: true }, () => {
     const after = await channel.post("after");
     await until(() => told.data.length >= 2);
     assert.deepEqual(told.data, ["once", "after"]);
-    assert.deepEqual(told.messages.map(({ id }) => id), [answer.id, after.id]);
+    assert.deepEqual(
+      told.messages.map(({ id }) => id),
+      [answer.id, after.id],
+    );
     assert.equal(proxy.count("post"), 5);
   });
 

@@ -27,18 +27,54 @@ const message = (number) => ({ message: { value: `m${number}`, client_id: "c", i
 
 /** Texts that no gateway sends today. */
 const ODD = [
-  "", "not JSON", "null", "7", "true", '"text"', "[]", '[{"message":1}]', "{}", '{"unknown":{"deep":[1]}}', '{"message":null}',
-  '{"message":7}', '{"message":{}}', '{"message":{"id":7,"value":null}}', '{"message":{"id":"no id","value":"x"}}', '{"users":"no"}',
-  '{"users":{}}', '{"joined":7}', '{"left":"x","count":1}', '{"count":"many"}', '{"count":-1}', '{"gap":1}', '{"gap":{}}',
-  '{"gap":{"next":7}}', '{"gap":{"next":"x"}}', '{"gap":{"inbox":3}}', '{"error":5}', '{"error":{}}', '{"since":7}', '{"id":"e"}', '{"id":"e-"}',
-  '{"id":"-1","data":1}', '{"data":1}', '{"close":{"code":1}}', '{"__proto__":{"x":1}}', '{"constructor":1}', '{"type":"ping"}',
+  "",
+  "not JSON",
+  "null",
+  "7",
+  "true",
+  '"text"',
+  "[]",
+  '[{"message":1}]',
+  "{}",
+  '{"unknown":{"deep":[1]}}',
+  '{"message":null}',
+  '{"message":7}',
+  '{"message":{}}',
+  '{"message":{"id":7,"value":null}}',
+  '{"message":{"id":"no id","value":"x"}}',
+  '{"users":"no"}',
+  '{"users":{}}',
+  '{"joined":7}',
+  '{"left":"x","count":1}',
+  '{"count":"many"}',
+  '{"count":-1}',
+  '{"gap":1}',
+  '{"gap":{}}',
+  '{"gap":{"next":7}}',
+  '{"gap":{"next":"x"}}',
+  '{"gap":{"inbox":3}}',
+  '{"error":5}',
+  '{"error":{}}',
+  '{"since":7}',
+  '{"id":"e"}',
+  '{"id":"e-"}',
+  '{"id":"-1","data":1}',
+  '{"data":1}',
+  '{"close":{"code":1}}',
+  '{"__proto__":{"x":1}}',
+  '{"constructor":1}',
+  '{"type":"ping"}',
 ];
 
 describe("what is not known is harmless", () => {
   test("messages over WebSocket", async (t) => {
     const { there, channel, told } = await opened(t, "ws");
     there.socket.tell({ since: "e-0", more: "to come" });
-    there.socket.tell(...ODD, { ...message(1), more: [1] }, { message: { value: "m2", id: "e-2", new: "field" }, newer: 1 });
+    there.socket.tell(
+      ...ODD,
+      { ...message(1), more: [1] },
+      { message: { value: "m2", id: "e-2", new: "field" }, newer: 1 },
+    );
     assert.deepEqual(told.data.slice(-2), ["m1", "m2"]);
     assert.equal(told.messages.at(-1).new, "field");
     assert.deepEqual([channel.state, channel.since, told.closes], ["open", "e-2", []]);
@@ -79,7 +115,10 @@ describe("what is not known is harmless", () => {
       there.socket.end(code);
       await pass(10);
       assert.equal(there.sockets.length, 2);
-      assert.deepEqual(told.errors.map(({ error }) => error.closeCode), [code === 1005 ? 0 : code]);
+      assert.deepEqual(
+        told.errors.map(({ error }) => error.closeCode),
+        [code === 1005 ? 0 : code],
+      );
     });
   }
 
@@ -119,7 +158,16 @@ describe("what is not known is harmless", () => {
   });
 
   test("problems of any form", async (t) => {
-    const bodies = ["", "<html>", "null", "[]", "7", '{"code":7}', '{"code":"new-code","detail":7}', '{"detail":{"deep":1}}'];
+    const bodies = [
+      "",
+      "<html>",
+      "null",
+      "[]",
+      "7",
+      '{"code":7}',
+      '{"code":"new-code","detail":7}',
+      '{"detail":{"deep":1}}',
+    ];
     for (const [index, body] of bodies.entries()) {
       const { there, told } = await opened(t, "sse");
       there.of("sse")[0].answer(body, 503);
@@ -279,9 +327,15 @@ describe("the list of users", () => {
     const users = new Users();
     assert.deepEqual(users.take({ users: [user("a")], count: 1, version: 3 }), { joined: [user("a")], left: [] });
     assert.equal(users.take({ users: [user("a")], count: 1, version: 4 }), null, "the same again");
-    assert.deepEqual(users.take({ joined: [user("b", "B")], left: ["a", "z"], count: 1, version: 5 }), { joined: [user("b", "B")], left: ["a"] });
+    assert.deepEqual(users.take({ joined: [user("b", "B")], left: ["a", "z"], count: 1, version: 5 }), {
+      joined: [user("b", "B")],
+      left: ["a"],
+    });
     assert.deepEqual(users.whole(), { users: [user("b", "B")], count: 1, version: 5 });
-    assert.deepEqual(users.take({ users: [user("b", "C")], count: 1, version: 6 }), { joined: [user("b", "C")], left: [] });
+    assert.deepEqual(users.take({ users: [user("b", "C")], count: 1, version: 6 }), {
+      joined: [user("b", "C")],
+      left: [],
+    });
     assert.equal(users.get("b").name, "C");
     assert.deepEqual(users.take({ users: [], count: 0, version: 7 }), { joined: [], left: ["b"] });
   });
@@ -290,10 +344,17 @@ describe("the list of users", () => {
     const users = new Users();
     users.take({ users: [user("a")], count: 900, version: 1, partial: true });
     assert.deepEqual(users.whole(), { users: [user("a")], count: 900, version: 1, partial: true });
-    assert.deepEqual(users.take({ joined: [user("b")], left: [], count: 901, version: 2 }), { joined: [user("b")], left: [] });
+    assert.deepEqual(users.take({ joined: [user("b")], left: [], count: 901, version: 2 }), {
+      joined: [user("b")],
+      left: [],
+    });
     assert.deepEqual(users.take({ count: 2500 }), { joined: [], left: ["a", "b"] });
     assert.deepEqual([users.list, users.count, users.take({ count: 2500 })], [[], 2500, null]);
-    assert.equal(new Users().take({ users: [], count: 0, version: 1 }) === null, false, "the first list is told, though it is empty");
+    assert.equal(
+      new Users().take({ users: [], count: 0, version: 1 }) === null,
+      false,
+      "the first list is told, though it is empty",
+    );
   });
 
   test("says nothing of messages", () => {
@@ -304,7 +365,8 @@ describe("the list of users", () => {
 });
 
 describe("an event stream", () => {
-  const text = "retry: 1500\r\nid: a-1\r\n\r\ndata: é👩‍👩‍👧\rdata:  two\r\revent: close\ndata: {\"code\":4001}\n\n:c\nid: a-2\ndata\n\ndata: cut";
+  const text =
+    'retry: 1500\r\nid: a-1\r\n\r\ndata: é👩‍👩‍👧\rdata:  two\r\revent: close\ndata: {"code":4001}\n\n:c\nid: a-2\ndata\n\ndata: cut';
   const expected = [
     { type: "message", data: null, id: "a-1" },
     { type: "message", data: "é👩‍👩‍👧\n two", id: "" },

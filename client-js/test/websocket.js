@@ -41,7 +41,8 @@ class SmallWebSocket {
   }
 
   close(code) {
-    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) throw new RangeError(`close code ${code}`);
+    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999))
+      throw new RangeError(`close code ${code}`);
     if (this.readyState >= 2) return;
     if (this.readyState === 0) this.#request.destroy();
     this.readyState = 2;
