@@ -14,6 +14,7 @@ mod common;
 use common::client::{TestClient, Transport};
 use common::http::Request;
 use common::node::TestNode;
+use common::scrape::{Scrape, reaches};
 use common::{ids_on, value_of};
 use serde_json::json;
 
@@ -232,4 +233,42 @@ async fn a_message_to_nobody_is_refused_and_not_told_to_everyone() {
     json.names_field("to");
     let kept = Request::get("/history").bearer(&alice.token).send(&node).await.ok();
     assert_eq!(kept["messages"], json!([]));
+}
+
+#[tokio::test]
+async fn the_inboxes_of_one_address_share_a_bound() {
+    let node = TestNode::with_config(
+        "[limits]\ninbox_bytes = 1048576\ninbox_bytes_per_address = 262144\nmessages_per_second = 1000000\nmessage_burst = 1000000",
+    )
+    .await;
+    let sender = node.login().await;
+    let text = "a".repeat(30_000);
+    let mut absent = Vec::new();
+    for _ in 0..5 {
+        let client = node.login().await;
+        for _ in 0..4 {
+            node.direct(&sender, &client.client_id, &text).await;
+        }
+        absent.push(client);
+    }
+    let waiting = Scrape::of(&node).await.count("pushgate_inbox_bytes");
+    assert!((200_000..=262_144).contains(&waiting), "{waiting}");
+    let (mut kept, mut dropped) = (0, 0);
+    for client in &absent {
+        let mut socket =
+            TestClient::connect(&node, Transport::Ws, "", &client.query("users=none")).await;
+        // What was dropped is told behind what was kept; a word of our own ends both.
+        node.direct(&sender, &client.client_id, "end").await;
+        loop {
+            let message = socket.next().await;
+            match message["gap"]["inbox"].as_u64() {
+                Some(number) => dropped += number,
+                None if value_of(&message) == "end" => break,
+                None => kept += 1,
+            }
+        }
+    }
+    assert_eq!(kept + dropped, 20);
+    assert!(kept >= 7, "{kept}");
+    reaches(&node, "pushgate_inbox_bytes", 0).await;
 }

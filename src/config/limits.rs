@@ -37,6 +37,11 @@ pub struct Limits {
     /// What waits for one slow connection. Bytes, 1 KiB to 1 GiB, default 1 MiB; unset, it grows
     /// with `message_bytes`.
     pub outbox_bytes: usize,
+    /// What waits in the inboxes of all clients together. Bytes, 256 KiB to 1 TiB, default 256 MiB.
+    pub inbox_bytes: usize,
+    /// The same in those of the clients that logged in from one address. Bytes, 256 KiB to 1 TiB,
+    /// default 8 MiB.
+    pub inbox_bytes_per_address: usize,
     /// Connections of one client at once. 1 to 1 000 000, default 16.
     pub connections_per_client: usize,
     /// Connections from one address at once, and subscriptions over HTTP/2 beside them.
@@ -75,6 +80,8 @@ impl Default for Limits {
             write_seconds: Duration::from_secs(10),
             keep_alive_seconds: Duration::from_secs(75),
             outbox_bytes: 1_048_576,
+            inbox_bytes: 268_435_456,
+            inbox_bytes_per_address: 8_388_608,
             connections_per_client: 16,
             connections_per_address: 1_000,
             connections: 1_000_000,
@@ -109,6 +116,9 @@ impl Limits {
         section.whole("header_bytes", 8_192..=1_048_576, &mut self.header_bytes);
         section.whole("target_bytes", 64..=65_534, &mut self.target_bytes);
         section.whole("outbox_bytes", 1_024..=1_073_741_824, &mut self.outbox_bytes);
+        let inboxes = 262_144..=1_099_511_627_776;
+        section.whole("inbox_bytes", inboxes.clone(), &mut self.inbox_bytes);
+        section.whole("inbox_bytes_per_address", inboxes, &mut self.inbox_bytes_per_address);
 
         let message = self.message_bytes;
         let room = message * 2 + ROOM;

@@ -112,6 +112,7 @@ impl Gate {
     fn tell_state(&self, page: &mut Page<'_>) -> fmt::Result {
         page.tell_one(&metrics::CHANNELS, self.hub.len())?;
         page.tell_one(&metrics::CLIENTS, self.presence.len())?;
+        page.tell_one(&metrics::INBOX_BYTES, self.presence.inbox_bytes())?;
         page.tell_sum(&metrics::PRESENCE_CHANGES, [counts(self.presence.changes())])?;
         page.tell_sum(&metrics::USERS_PUSHES, [counts(self.hub.users_pushes())])?;
         self.tell_hooks(page)?;

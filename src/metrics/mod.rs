@@ -67,6 +67,8 @@ metrics! {
         "Bytes that were written to sockets before encryption, by HTTP and by the workers.";
     RECEIVED, Counter, "pushgate_received_bytes_total", ["by"],
         "Bytes that were read from sockets after decryption, by HTTP and by the workers.";
+    INBOX_BYTES, Gauge, "pushgate_inbox_bytes", [],
+        "Bytes of messages that wait in the inboxes of clients without a connection.";
     OUTBOX_BYTES, Gauge, "pushgate_outbox_bytes", [],
         "Bytes that wait in the outboxes of all connections.";
     REPLACED, Counter, "pushgate_latest_replaced_total", [],

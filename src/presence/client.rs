@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::budget::{Budget, Share};
 use super::inbox::Inbox;
 use super::line::Line;
 use super::members::Members;
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) entry: Arc<str>,
     /// Where its login came from: address and `Origin`.
     pub(super) login: (IpAddr, Option<Arc<str>>),
+    /// Whom the limits of an address count it for; nobody where it is exempt.
+    pub(super) counted: Option<IpAddr>,
     pub(super) connections: Vec<Held>,
     /// The root first, unless it is anonymous or only here for its line.
     pub(super) memberships: Vec<Membership>,
@@ -71,6 +74,7 @@ impl Client {
             announced: false,
             entry: entry(visitor),
             login: (visitor.address, visitor.origin.clone()),
+            counted: visitor.is_counted.then_some(visitor.address),
             connections: Vec::new(),
             memberships: Vec::new(),
             line: None,
@@ -112,6 +116,14 @@ impl State {
     pub(super) fn introduce(&mut self, visitor: &Visitor) {
         self.entry = entry(visitor);
         self.login = (visitor.address, visitor.origin.clone());
+        self.counted = visitor.is_counted.then_some(visitor.address);
+    }
+
+    /// Its inbox, made if there is none. One that a backend made is counted for no address: the
+    /// backend's own would stand for all of its clients.
+    pub(super) fn inbox(&mut self, budget: &Arc<Budget>) -> &mut Inbox {
+        let source = self.counted.filter(|_| self.line.is_none());
+        self.inbox.get_or_insert_with(|| Box::new(Inbox::new(Share::new(budget, source))))
     }
 
     pub(super) fn membership(&mut self, channel: &ChannelName) -> Option<&mut Membership> {

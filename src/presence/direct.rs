@@ -63,7 +63,7 @@ impl Presence {
         if state.anonymous {
             return Err(UnknownClient);
         }
-        let is_kept = state.inbox.get_or_insert_default().add(channel, message);
+        let is_kept = state.inbox(&self.inboxes).add(channel, message);
         Ok(if is_kept { Reached::Inbox } else { Reached::Full })
     }
 
@@ -74,7 +74,7 @@ impl Presence {
         };
         let mut state = client.lock();
         if !state.ended && !state.anonymous {
-            state.inbox.get_or_insert_default().add(channel, message);
+            state.inbox(&self.inboxes).add(channel, message);
         }
     }
 

@@ -2,22 +2,28 @@
 
 use std::collections::VecDeque;
 
+use super::budget::Share;
 use crate::channel::ChannelName;
 use crate::dialect::Direct;
 
 const MAX_MESSAGES: usize = 100;
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Messages in the order they came. Bound: 100 messages and 256 KiB; later ones are dropped, and
-/// how many is told behind the kept ones.
-#[derive(Debug, Default)]
+/// Messages in the order they came. Bound: 100 messages and 256 KiB, and what the budget of all
+/// inboxes has left; later ones are dropped, and how many is told behind the kept ones.
+#[derive(Debug)]
 pub(super) struct Inbox {
     kept: VecDeque<(ChannelName, Direct)>,
     bytes: usize,
     dropped: Vec<(ChannelName, u64)>,
+    share: Share,
 }
 
 impl Inbox {
+    pub(super) const fn new(share: Share) -> Self {
+        Self { kept: VecDeque::new(), bytes: 0, dropped: Vec::new(), share }
+    }
+
     /// Keeps `message`, or counts it as dropped: then `false`.
     pub(super) fn add(&mut self, channel: &ChannelName, message: Direct) -> bool {
         // Once one was dropped, later ones are too: what is kept has no holes.
@@ -26,7 +32,7 @@ impl Inbox {
         let dropped = self.dropped.iter_mut().find(|(name, _)| name == channel);
         match dropped {
             Some((_, count)) => *count += 1,
-            None if fits => {
+            None if fits && self.share.take(message.len()) => {
                 self.bytes += message.len();
                 self.kept.push_back((channel.clone(), message));
                 return true;
@@ -44,7 +50,10 @@ impl Inbox {
         self.kept = others;
         let mine: VecDeque<(ChannelName, Direct)> = mine;
         let messages: Vec<_> = mine.into_iter().map(|(_, message)| message).collect();
-        self.bytes -= messages.iter().map(Direct::len).sum::<usize>();
+        for message in &messages {
+            self.bytes -= message.len();
+            self.share.give_back(message.len());
+        }
         (messages, self.take_dropped(channel))
     }
 
@@ -53,6 +62,7 @@ impl Inbox {
         let index = self.kept.iter().position(|(name, _)| name == channel)?;
         let (_, message) = self.kept.remove(index)?;
         self.bytes -= message.len();
+        self.share.give_back(message.len());
         Some(message)
     }
 
@@ -69,7 +79,13 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Budget;
     use super::*;
+
+    fn inbox() -> Inbox {
+        let budget = Budget::new(usize::MAX, usize::MAX);
+        Inbox::new(Share::new(&budget, None))
+    }
 
     fn text(text: impl Into<String>) -> Direct {
         Direct::text(text.into())
@@ -78,7 +94,7 @@ mod tests {
     #[test]
     fn the_first_hundred_are_kept_and_the_rest_counted() {
         let (root, other) = (ChannelName::root(), ChannelName::parse("other").unwrap());
-        let mut inbox = Inbox::default();
+        let mut inbox = inbox();
         inbox.add(&other, text("o"));
         for number in 0..101 {
             inbox.add(&root, text(number.to_string()));
@@ -94,7 +110,7 @@ mod tests {
     #[test]
     fn bytes_are_bounded_and_nothing_is_kept_behind_a_hole() {
         let root = ChannelName::root();
-        let mut inbox = Inbox::default();
+        let mut inbox = inbox();
         inbox.add(&root, text("x".repeat(MAX_BYTES)));
         inbox.add(&root, text("small"));
         let (kept, dropped) = inbox.take(&root);
@@ -107,7 +123,7 @@ mod tests {
     #[test]
     fn one_is_taken_at_a_time_and_only_of_its_channel() {
         let (root, other) = (ChannelName::root(), ChannelName::parse("other").unwrap());
-        let mut inbox = Inbox::default();
+        let mut inbox = inbox();
         for (channel, said) in [(&other, "o"), (&root, "a"), (&root, "b")] {
             assert!(inbox.add(channel, text(said)));
         }

@@ -12,6 +12,7 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::client::{Client, Membership, State};
 use super::members::{Freed, Members};
 use super::{Announce, Change, List, PresenceError, Rules, Tell, Visitor};
@@ -39,6 +40,8 @@ pub struct Presence {
     pub(super) rules: Rules,
     pub(super) tell: Arc<dyn Tell>,
     pub(super) announce: Option<Arc<dyn Announce>>,
+    /// What all inboxes may hold.
+    pub(super) inboxes: Arc<Budget>,
     timer: Mutex<Timer>,
     alarm: Notify,
     changes: By<Change, 2>,
@@ -73,6 +76,7 @@ impl Presence {
             rules,
             tell,
             announce: None,
+            inboxes: Budget::new(rules.inbox_bytes, rules.inbox_bytes_per_address),
             timer: Mutex::new(timer),
             alarm: Notify::new(),
             changes: By::default(),
@@ -93,6 +97,11 @@ impl Presence {
     /// How often somebody joined or left the list of a channel.
     pub const fn changes(&self) -> &By<Change, 2> {
         &self.changes
+    }
+
+    /// Bytes that wait in all inboxes.
+    pub fn inbox_bytes(&self) -> usize {
+        self.inboxes.used()
     }
 
     /// Whether nobody is present.
@@ -496,8 +505,9 @@ impl Presence {
                     () = self.alarm.notified() => {}
                 },
             }
-            let is_late = next.is_some_and(|at| Instant::now() > at + LATE);
-            stopped = is_late.then_some(looked);
+            // Until a moment before it was to wake, it slept by right.
+            let late = next.filter(|at| Instant::now() > *at + LATE);
+            stopped = late.map(|at| at.checked_sub(LATE).unwrap_or(looked).max(looked));
         }
     }
 }

@@ -372,6 +372,8 @@ mod tests {
             max_diff: 20,
             connections_per_client: 16,
             clients: 1000,
+            inbox_bytes: 1 << 20,
+            inbox_bytes_per_address: 1 << 20,
         };
         let members = Members::new(ChannelName::root(), rules);
         members.lock().attend(mode);

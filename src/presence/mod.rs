@@ -18,6 +18,7 @@
 
 mod announce;
 mod attach;
+mod budget;
 mod client;
 mod direct;
 mod inbox;
@@ -62,6 +63,10 @@ pub struct Rules {
     pub connections_per_client: usize,
     /// How many clients may be present.
     pub clients: usize,
+    /// Bytes that may wait in all inboxes together.
+    pub inbox_bytes: usize,
+    /// The same of the clients of one address.
+    pub inbox_bytes_per_address: usize,
 }
 
 /// Told of each change of a users list, in order. Called with the list locked: must not wait.

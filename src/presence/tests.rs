@@ -86,6 +86,8 @@ fn rules() -> Rules {
         max_diff: 20,
         connections_per_client: 16,
         clients: 1000,
+        inbox_bytes: 1 << 20,
+        inbox_bytes_per_address: 1 << 20,
     }
 }
 

@@ -37,11 +37,10 @@ pub(crate) fn remote(
         let via = if is_forwarded { Via::Stranger } else { Via::Nobody };
         return Ok(Remote { peer, address: peer, via, tls });
     }
-    let told = |name: &str, read: fn(&str) -> Option<IpAddr>| {
-        let read = |entry| std::str::from_utf8(entry).ok().and_then(read);
-        headers.contains_key(name).then(|| believed(peer, all(headers, name).map(read), trusted))
+    let told = |name: &str, chain: fn(&HeaderMap) -> Vec<Option<IpAddr>>| {
+        headers.contains_key(name).then(|| believed(peer, chain(headers), trusted))
     };
-    let told = (told(FORWARDED.as_str(), forwarded_for), told(X_FORWARDED_FOR, parse_address));
+    let told = (told(FORWARDED.as_str(), of_forwarded), told(X_FORWARDED_FOR, of_x_forwarded_for));
     let (address, via) = match told {
         (Some(one), Some(other)) if one != other => return Err(Disputed),
         (Some(told), _) | (None, Some(told)) => told,
@@ -70,13 +69,9 @@ fn warn_of_dispute_once() {
 }
 
 /// The rightmost of `chain` that is no trusted proxy; the leftmost that can be read if all are.
-fn believed(
-    peer: IpAddr,
-    chain: impl Iterator<Item = Option<IpAddr>>,
-    trusted: &[IpNet],
-) -> (IpAddr, Via) {
+fn believed(peer: IpAddr, chain: Vec<Option<IpAddr>>, trusted: &[IpNet]) -> (IpAddr, Via) {
     let (mut address, mut via) = (peer, Via::Silent);
-    for entry in chain.collect::<Vec<_>>().into_iter().rev() {
+    for entry in chain.into_iter().rev() {
         // An entry that hides its address, or is garbage: nothing left of it can be believed.
         let Some(entry) = entry else {
             via = Via::Silent;
@@ -94,26 +89,59 @@ pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The entries of a header that may be repeated and lists entries with commas. Empty ones are none:
-/// RFC 9110 section 5.6.1.2.
+/// The addresses in `X-Forwarded-For`, which lists them with commas; none for what is no address.
+/// Empty entries are none: RFC 9110 section 5.6.1.2.
 ///
 /// They are split before anybody asks whether they are text, so that what a client wrote spoils no
 /// entry but its own.
-fn all<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let values = headers.get_all(name).into_iter();
+fn of_x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let values = headers.get_all(X_FORWARDED_FOR).into_iter();
     let entries = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+    let entries = entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty());
+    entries.map(|entry| std::str::from_utf8(entry).ok().and_then(parse_address)).collect()
+}
+
+/// The `for` of each element of `Forwarded`; none where an element has no address, or two.
+fn of_forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let values = headers.get_all(FORWARDED).into_iter();
+    let elements = values.flat_map(|value| split_outside_quotes(value.as_bytes(), b','));
+    elements.filter(|element| !element.is_empty()).map(forwarded_for).collect()
 }
 
 /// The `for` of an element of `Forwarded`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    element
-        .split(';')
-        .find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            name.eq_ignore_ascii_case("for").then_some(value)
-        })
-        .and_then(parse_address)
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    let pairs = split_outside_quotes(element, b';');
+    let mut told = pairs.into_iter().filter_map(|pair| {
+        let (name, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        name.trim_ascii().eq_ignore_ascii_case(b"for").then_some(value.get(1..)?.trim_ascii())
+    });
+    let (address, more) = (told.next()?, told.next());
+    if more.is_some() { None } else { parse_address(std::str::from_utf8(address).ok()?) }
+}
+
+/// The parts of `text` between separators that stand outside of quoted strings, without white space
+/// around them. Within quotes a separator is text, which a client may have written: a proxy tells
+/// the `host` that it was asked for. Source: RFC 7239 section 4, RFC 9110 section 5.6.4.
+///
+/// Read from the right, where the proxy that we trust has written: a quote that a client left open
+/// swallows nothing of that.
+fn split_outside_quotes(text: &[u8], separator: u8) -> Vec<&[u8]> {
+    let is_escaped = |at: usize| {
+        let before = text.get(..at).unwrap_or_default().iter().rev();
+        before.take_while(|byte| **byte == b'\\').count() % 2 == 1
+    };
+    let (mut parts, mut end, mut is_quoted) = (Vec::new(), text.len(), false);
+    for (at, byte) in text.iter().enumerate().rev() {
+        if *byte == b'"' && !is_escaped(at) {
+            is_quoted = !is_quoted;
+        } else if *byte == separator && !is_quoted {
+            parts.push(text.get(at + 1..end).unwrap_or_default().trim_ascii());
+            end = at;
+        }
+    }
+    parts.push(text.get(..end).unwrap_or_default().trim_ascii());
+    parts.reverse();
+    parts
 }
 
 /// An address, with or without quotes, brackets and a port.
@@ -224,6 +252,13 @@ mod tests {
             ("forwarded", "for=1.2.3.4, for=unknown", silent()),
             ("forwarded", "for=\"6.6.6.6, for=1.2.3.4", told("1.2.3.4")),
             ("forwarded", "proto=https;host=a", silent()),
+            ("forwarded", "for=1.2.3.4;host=\"x, for=9.9.9.9;y=\"", told("1.2.3.4")),
+            ("forwarded", "host=\"a,for=9.9.9.9;x=\";for=1.2.3.4", told("1.2.3.4")),
+            ("forwarded", "host=\"a;for=9.9.9.9;b\";for=1.2.3.4", told("1.2.3.4")),
+            ("forwarded", "for=1.2.3.4;host=\"a\\\",for=9.9.9.9\"", told("1.2.3.4")),
+            ("forwarded", "for=\"6, for=1.2.3.4;host=\"x, for=9.9.9.9;y=\"", told("1.2.3.4")),
+            ("forwarded", "for=9.9.9.9;for=1.2.3.4", silent()),
+            ("forwarded", "for=1.2.3.4;host=\"x\\\"", silent()),
             ("x-forwarded-for", "\u{e9}, 1.2.3.4", told("1.2.3.4")),
             ("forwarded", "\u{e9}, for=1.2.3.4", told("1.2.3.4")),
             ("x-forwarded-for", "1.2.3.4, \u{e9}", silent()),

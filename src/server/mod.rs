@@ -182,7 +182,8 @@ impl Server {
         }
         self.draining.send_replace(true);
         // What has not ended by then never will.
-        let _ = tokio::time::timeout(LAST_REQUESTS, self.draining.closed()).await;
+        let wait = LAST_REQUESTS.min(self.gate.config.server.drain.max(Duration::from_secs(1)));
+        let _ = tokio::time::timeout(wait, self.draining.closed()).await;
         if let Some(webhook) = &self.gate.webhook {
             // Presence ends with the process: whoever comes back is announced anew.
             self.gate.presence.announce_the_end();
@@ -298,6 +299,8 @@ fn rules(config: &Config) -> Rules {
         max_diff: config.presence.max_diff,
         connections_per_client: config.limits.connections_per_client,
         clients: config.limits.clients,
+        inbox_bytes: config.limits.inbox_bytes,
+        inbox_bytes_per_address: config.limits.inbox_bytes_per_address,
     }
 }
 

@@ -18,6 +18,7 @@ fn shipped_file_names_every_key() {
             "limits",
             "exempt message_bytes body_bytes header_bytes target_bytes header_seconds \
              body_seconds write_seconds keep_alive_seconds outbox_bytes \
+             inbox_bytes inbox_bytes_per_address \
              connections_per_client connections_per_address connections clients \
              logins_per_second login_burst messages_per_second message_burst \
              rooms_per_minute worker_queue",
