@@ -134,7 +134,7 @@ describe("a page", { concurrency: true }, () => {
   });
 
   test("looked at again in the midst of a try, it goes on trying", async (t) => {
-    const { page, proxy, channel, told } = await begin(t, "room/midst", { patience: 4 });
+    const { page, proxy, channel, told } = await begin(t, "room/midst", { patience: 2 });
     proxy.ws = "swallow";
     proxy.cut();
     await until(() => proxy.count("ws") === 2);
