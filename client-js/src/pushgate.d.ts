@@ -146,6 +146,11 @@ export interface Identity {
   users: User[];
 }
 
+export interface PushgateEvents {
+  /** Something failed in the background, as the renewal of a token; tried again in `retryIn` seconds, or not. */
+  error: Event & { readonly error: PushgateError; readonly retryIn: number | null };
+}
+
 /** A gateway, as one client of it. */
 export class Pushgate extends EventTarget {
   /** By default the gateway that this script came from. */
@@ -153,7 +158,7 @@ export class Pushgate extends EventTarget {
   readonly url: string;
   /** Null before a login. */
   readonly clientId: string | null;
-  /** Becomes present, under a name that others see. */
+  /** Becomes present, under a name that others see; a second time as another client. */
   login(who?: { name?: string }): Promise<Identity>;
   /** Ends the presence and all tokens, and closes the channels. */
   logout(): Promise<void>;
@@ -161,4 +166,14 @@ export class Pushgate extends EventTarget {
   channel(name?: string, options?: ChannelOptions): Channel;
   /** Closes the channels without logging out. */
   close(): void;
+  addEventListener<Type extends keyof PushgateEvents>(
+    type: Type,
+    listener: (event: PushgateEvents[Type]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }

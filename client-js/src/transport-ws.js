@@ -43,7 +43,10 @@ export function openWebSocket({ address, token, query, patience, WebSocket }, he
   };
   // Where it was refused nobody is told why: 1006 whatever the answer was.
   socket.onclose = ({ code }) => end(code === 1006 || code === 1005 ? unreachable() : closedWith(code));
-  socket.onerror = () => {};
+  // A refused one closes right after this; in some versions of Node it does not.
+  socket.onerror = () => {
+    if (!isOpen) end(unreachable());
+  };
   return (isComingBack = false) => {
     isOver = true;
     clearTimeout(timer);

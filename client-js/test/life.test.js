@@ -120,21 +120,26 @@ describe("a page", { concurrency: true }, () => {
     assert.equal(proxy.count("logout"), 1);
   });
 
-  test("looked at again it does not wait any longer", async (t) => {
-    const { page, proxy, channel, told } = await begin(t, "room/looked", { random: () => 1 });
-    await proxy.down();
-    await until(() => told.errors.length >= 2);
-    await proxy.up();
-    page.show("hidden");
-    const { length } = proxy.attempts;
-    page.show("visible");
-    await next(channel, "open", () => true, 5);
-    assert.ok(proxy.attempts.length > length);
-    assert.equal(told.errors.length, 2);
-  });
+  for (const [name, act] of [
+    ["looked at again", (page) => page.show("visible")],
+    ["online again", (page) => page.tell("online")],
+  ]) {
+    test(`${name} it does not wait any longer`, async (t) => {
+      const { page, proxy, channel, told } = await begin(t, `room/${name.replaceAll(" ", "")}`, { random: () => 1 });
+      await proxy.down();
+      await until(() => told.errors.length >= 2);
+      await proxy.up();
+      page.show("hidden");
+      const { length } = proxy.attempts;
+      act(page);
+      await next(channel, "open", () => true, 5);
+      assert.ok(proxy.attempts.length > length);
+      assert.equal(told.errors.length, 2);
+    });
+  }
 
   test("looked at again in the midst of a try, it goes on trying", async (t) => {
-    const { page, proxy, channel, told } = await begin(t, "room/midst", { patience: 4 });
+    const { page, proxy, channel, told } = await begin(t, "room/midst", { patience: 2 });
     proxy.ws = "swallow";
     proxy.cut();
     await until(() => proxy.count("ws") === 2);

@@ -10,6 +10,7 @@ import { connect } from "node:net";
  * - `sse`: `pass`, `refuse`, `hold` (the head comes, the body does not)
  * - `answer(request)`: what to answer instead, as `{ status, headers, body }`; null to pass it on
  * - `loseAnswer(verb)`: whether the request gets through, and its answer does not
+ * - `retry`: milliseconds that event streams ask to wait, instead of the seconds that the gateway asks for
  * - `cutAfter(verb)`: after how many bytes a stream is cut; Infinity for never
  */
 export class Proxy {
@@ -17,6 +18,7 @@ export class Proxy {
   sse = "pass";
   answer = () => null;
   loseAnswer = () => false;
+  retry = 50;
   cutAfter = () => Infinity;
   /** What came: `{ verb, path, method, at }`. */
   attempts = [];
@@ -153,8 +155,11 @@ export class Proxy {
   /** Passes bytes on, as many as the rule lets through. */
   #carry(from, to, socket, verb) {
     let left = verb === null ? Infinity : this.cutAfter(verb);
-    from.on("data", (bytes) => {
+    const retried = (bytes) =>
+      Buffer.from(bytes.toString("latin1").replace(/^retry: \d+/, `retry: ${this.retry}`), "latin1");
+    from.on("data", (whole) => {
       if (left <= 0) return;
+      const bytes = verb === "sse" ? retried(whole) : whole;
       left -= bytes.length;
       if (left > 0) return to.write(bytes);
       this.cuts += 1;

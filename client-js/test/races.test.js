@@ -310,7 +310,7 @@ describe("who this is", () => {
     const channel = gate.channel("room/a b");
     const told = record(channel);
     await settle();
-    there.socket.end(1006);
+    there.socket.refuse();
     await settle();
     const [why] = there.of("users");
     assert.match(why.url, /\/users\/room\/a%20b\?limit=1&token=one$/);

@@ -46,7 +46,13 @@ export class StandIn {
       }
 
       end(code) {
+        if (code === 1006) this.onerror({});
         this.onclose({ code });
+      }
+
+      /** As some platforms refuse: without a close. */
+      refuse() {
+        this.onerror({});
       }
     };
     return { WebSocket, fetch: (url, options) => this.#asked(url, options), random: () => 0 };

@@ -73,7 +73,9 @@ export class Gateway {
 
   /** Starts the process, on the port that it had. */
   async run() {
-    const { PUSHGATE_BINARY: _, ...env } = process.env;
+    // Nothing that the caller has set for another one.
+    const isForeign = (name) => /^(PUSHGATE_.*|PORT|REDIS_URL|DATABASE_URL)$/.test(name);
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
     const flags = ["--config", "config.toml", "--bind", "127.0.0.1", "--port", this.#port, "--data-dir", "data"];
     const child = spawn(BINARY, flags.map(String), { cwd: this.#directory, env, stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
