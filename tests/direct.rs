@@ -238,7 +238,7 @@ async fn a_message_to_nobody_is_refused_and_not_told_to_everyone() {
 #[tokio::test]
 async fn the_inboxes_of_one_address_share_a_bound() {
     let node = TestNode::with_config(
-        "[limits]\ninbox_bytes = 1048576\ninbox_bytes_per_address = 262144\nmessages_per_second = 1000000\nmessage_burst = 1000000",
+        "[limits]\nexempt = []\ninbox_bytes = 1048576\ninbox_bytes_per_address = 262144\nmessages_per_second = 1000000\nmessage_burst = 1000000",
     )
     .await;
     let sender = node.login().await;
