@@ -45,6 +45,9 @@ kind = "message"
 history = { messages = 100000, seconds = 600, bytes = 33554432 }
 [channels."json/*"]
 kind = "json"
+[channels."latest/*"]
+kind = "json"
+delivery = "latest"
 `;
 
 /** A gateway process with a configuration and a data directory of its own. */
