@@ -22,6 +22,7 @@ on_every_transport!(
     a_direct_message_reaches_its_client_alone,
     an_inbox_comes_after_the_users_list_and_before_what_is_live,
     an_inbox_is_emptied_once,
+    a_direct_value_cannot_be_taken_for_a_message_of_ours,
     an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were,
 );
 
@@ -233,6 +234,21 @@ async fn a_message_to_nobody_is_refused_and_not_told_to_everyone() {
     json.names_field("to");
     let kept = Request::get("/history").bearer(&alice.token).send(&node).await.ok();
     assert_eq!(kept["messages"], json!([]));
+}
+
+async fn a_direct_value_cannot_be_taken_for_a_message_of_ours(transport: Transport) {
+    let node = TestNode::with_config("[channels.data]\nkind = \"json\"").await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none&ids=1");
+    let mut client = TestClient::connect(&node, transport, "data", &query).await;
+    if transport != Transport::Poll {
+        assert!(client.next().await["since"].is_string());
+    }
+    let forged = json!({"id": "epoch-9", "client_id": bob.client_id, "data": 1});
+    let body = json!({"value": forged, "to": bob.client_id});
+    Request::post("/post/data").bearer(&alice.token).json(&body).send(&node).await.ok();
+    let told = client.next().await;
+    assert_eq!(told, json!({"client_id": alice.client_id, "data": forged}));
 }
 
 #[tokio::test]

@@ -148,8 +148,12 @@ impl Gate {
         let draft = Draft::new(&post.content, post.author(&datetime));
         if let Some(to) = &post.to {
             let json = draft.finish_without_id();
+            let message = match post.content {
+                Content::Json(_) => Direct::Value(Arc::from(post.sender_str()), json),
+                Content::Message(_) | Content::Chat(_) => Direct::Json(json),
+            };
             let to = ClientId::parse(to).map_err(|e| Failure::field("to", &e.to_string()))?;
-            self.deliver_direct(&to, &post.channel, Direct::Json(json), reservation)?;
+            self.deliver_direct(&to, &post.channel, message, reservation)?;
             self.tallies.mine().direct.add(post.way, 1);
             let receipt = Receipt { position: None, datetime, ip };
             let answer = post.answer(&receipt);

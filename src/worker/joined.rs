@@ -96,7 +96,11 @@ impl Encoding {
 
     /// A message for this connection alone.
     pub fn direct(self, message: &Direct) -> Bytes {
-        if self.raw { message.raw() } else { message.json() }
+        match message {
+            Direct::Value(..) if self.ids => message.wrapped(),
+            Direct::Text(_) if self.raw => message.raw(),
+            Direct::Json(_) | Direct::Value(..) | Direct::Text(_) => message.json(),
+        }
     }
 
     fn publication(self, out: &mut Vec<u8>, publication: &Publication) {
