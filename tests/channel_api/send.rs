@@ -270,8 +270,11 @@ async fn no_text_is_lost_between_polls() {
     const TEXTS: usize = 200;
     let node = node().await;
     let ann = line(&node, "ann").await;
+    // Half of what an inbox holds, however slow the poller.
+    let ahead = tokio::sync::Semaphore::new(50);
     let sending = async {
         for number in 0..TEXTS {
+            ahead.acquire().await.unwrap().forget();
             send(&node, "ann", &number.to_string()).await;
         }
     };
@@ -280,6 +283,7 @@ async fn no_text_is_lost_between_polls() {
         let mut heard = Vec::new();
         while heard.len() < TEXTS {
             heard.push(client.next().await.as_str().unwrap().parse::<usize>().unwrap());
+            ahead.add_permits(1);
         }
         heard
     };
