@@ -11,6 +11,8 @@
 )]
 mod common;
 
+use std::time::Duration;
+
 use common::client::{TestClient, Transport};
 use common::http::{Connection, Request};
 use common::node::{Login, TestNode};
@@ -416,4 +418,21 @@ async fn a_peer_that_never_answers_pings_is_ended_and_one_that_does_stays() {
     assert!(pings >= 1, "it was asked");
     let after = node.post(&bob, "after").await;
     assert_eq!(answering.next().await, after);
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_a_message_where_that_was_asked_for() {
+    let node = TestNode::with_config("[heartbeat]\ninterval = 0.3\ntimeout = 5").await;
+    let alice = node.login().await;
+    let query = alice.query("users=none&start=1&beat=1");
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
+    assert!(client.next().await["since"].is_string());
+    // At once, so that one knows what to expect, and then each time that there is nothing else.
+    for _ in 0..3 {
+        assert_eq!(client.next().await, json!({ "heartbeat": 0.3 }));
+    }
+    let answer = node.post(&alice, "between").await;
+    while client.next().await != answer {}
+    let mut other = TestClient::connect(&node, Transport::Ws, "", &alice.query("users=none")).await;
+    other.is_quiet_for(Duration::from_millis(700)).await;
 }

@@ -46,6 +46,7 @@ at("post").addEventListener("submit", (event) => {
 at("wave").addEventListener("click", () => say("👋"));
 
 function join() {
+  document.body.classList.add("joined");
   at("join").hidden = true;
   at("post").hidden = false;
   at("text").focus();
@@ -55,14 +56,21 @@ function join() {
     at("trouble").textContent = "";
   });
   channel.addEventListener("users", ({ users, count }) => showPeople(users, count));
+  // What comes with the first opening is history, and was delivered to others.
+  let liveFrom = Infinity;
+  channel.addEventListener("open", () => (liveFrom = Math.min(liveFrom, performance.now() + 300)));
   channel.addEventListener("message", ({ message }) => {
-    count();
-    take(message);
+    const isLive = performance.now() > liveFrom;
+    if (isLive) count();
+    take(message, isLive);
   });
   channel.addEventListener("gap", () => take(null));
   channel.addEventListener("error", ({ error, retryIn }) => trouble(error, retryIn));
-  channel.addEventListener("close", () => {
+  channel.addEventListener("close", ({ error }) => {
+    showPeople([], 0);
     at("transport").textContent = "–";
+    if (error?.closeCode === 4003) at("trouble").textContent = "This gateway has sent you away.";
+    document.body.classList.remove("joined");
     at("join").hidden = false;
     at("post").hidden = true;
   });
@@ -105,8 +113,8 @@ function showPeople(users, total) {
   while (names.size > users.length + 10 * KEPT) names.delete(names.keys().next().value);
 }
 
-function take(message) {
-  fresh.push(message);
+function take(message, isLive = false) {
+  fresh.push({ message, isLive });
   // In a hidden page no picture is drawn, and only what would be kept waits for one.
   if (fresh.length > KEPT) fresh.splice(0, fresh.length - KEPT);
   if (fresh.length === 1) requestAnimationFrame(show);
@@ -115,8 +123,9 @@ function take(message) {
 function show() {
   const log = at("messages");
   const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  log.append(...fresh.map(line));
-  for (const message of fresh.slice(-10)) if (message !== null) bubble(message);
+  log.append(...fresh.map(({ message }) => line(message)));
+  // Only what was said just now floats over its face.
+  for (const { message, isLive } of fresh.slice(-10)) if (isLive) bubble(message);
   fresh.length = 0;
   while (log.childElementCount > KEPT) log.firstElementChild.remove();
   if (isAtEnd) log.scrollTop = log.scrollHeight;
@@ -136,13 +145,12 @@ function textOf({ data }) {
   return typeof data === "string" ? data : JSON.stringify(data);
 }
 
-/** Only what was said just now floats over its face. */
 function bubble(message) {
   const drawing = faces.get(message.client_id);
-  const isRecent = Date.now() - Date.parse(message.datetime ?? "") < 10_000;
-  if (!drawing || !isRecent) return;
+  if (!drawing) return;
   drawing.querySelector(".bubble")?.remove();
-  const text = [...textOf(message)].slice(0, 60).join("");
+  const signs = [...textOf(message)];
+  const text = signs.length > 48 ? `${signs.slice(0, 47).join("")}…` : signs.join("");
   const floating = element("span", { class: "bubble", "aria-hidden": "true", dir: "auto" }, shown(text));
   drawing.append(floating);
   drawing.classList.remove("speaks");

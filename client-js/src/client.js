@@ -170,6 +170,15 @@ export class Pushgate extends EventTarget {
     this.#login = null;
   }
 
+  /** A connection of `token`, from elsewhere, is gone with its page: its client need not be waited for. */
+  sayGone(token) {
+    // Who logged in here logs out with the page.
+    if (!token || this.clientId !== null) return;
+    const url = this.address("_ah/channel/dev");
+    url.search = String(new URLSearchParams({ command: "disconnect", channel: token }));
+    this.platform.fetch?.(url.href, { keepalive: true, credentials: "omit" }).catch(() => {});
+  }
+
   /** The address of a verb. */
   address(path) {
     return new URL(path, this.#base);

@@ -1,6 +1,7 @@
 // `goog.appengine.Channel`, for pages that were written for Google App Engine.
 
 import { Pushgate } from "./client.js";
+import { jsonOf } from "./json.js";
 import { Users } from "./presence.js";
 import { Stream } from "./stream.js";
 
@@ -95,7 +96,7 @@ class Socket {
       const isOfUsers = object.users || object.joined || object.left;
       if (isOfUsers || typeof object.count === "number") {
         const change = this.#users.take(object);
-        if (change) this.#call("onmessage", { data: escaped(JSON.stringify(this.#users.whole())) });
+        if (change) this.#call("onmessage", { data: jsonOf(this.#users.whole()) });
         return;
       }
       if (object.gap) return this.#call("ongap", object.gap);

@@ -76,7 +76,7 @@ export class Stream {
       wake: () => this.#wake(),
       doubt: () => this.#doubt(),
       rest: () => this.#rest(),
-      leave: () => {},
+      leave: () => this.#leave(),
     }, this.#gate.scope);
     this.#connect();
   }
@@ -84,6 +84,13 @@ export class Stream {
   /** Ends for good. */
   close() {
     this.#finish(null);
+  }
+
+  /** The page is gone. A WebSocket says so by its close; what else breaks could be coming back. */
+  #leave() {
+    if (this.#state !== "open" || this.#transport === "ws") return;
+    this.#cut();
+    this.#gate.sayGone(this.#token);
   }
 
   #connect() {
@@ -148,6 +155,7 @@ export class Stream {
   #asked(transport) {
     const query = { ...this.#query };
     if (transport === "poll") delete query.start;
+    if (transport === "ws") query.beat = "1";
     const { since } = this.#position;
     if (since !== null) query.since = since;
     else if (this.#history !== null) query.history = String(this.#history);

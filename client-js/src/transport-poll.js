@@ -1,6 +1,7 @@
 // Long poll: a request that is answered once there is something to tell.
 
 import { failureOf, unreachable } from "./errors.js";
+import { jsonOf } from "./json.js";
 
 /** Seconds that a poll waits for something to tell. */
 const WAIT = 25;
@@ -60,7 +61,7 @@ export function openPolls({ address, token, query, patience, fetch }, hear) {
       if (isOver) return;
       if (isFirst) hear.open();
       for (const message of answer.messages) {
-        hear.text(JSON.stringify(message));
+        hear.text(jsonOf(message));
         if (isOver) return;
       }
       const isEarly = !isFirst && Date.now() - asked < WAIT * 900;

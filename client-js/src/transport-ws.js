@@ -1,6 +1,11 @@
 // WebSocket: a message a text frame.
 
-import { closedWith, unreachable } from "./errors.js";
+import { closedWith, silent, unreachable } from "./errors.js";
+
+/** A sign of life, and in how many seconds the next one comes; scripts do not see the pings. */
+const HEARTBEAT = /^\{"heartbeat":(\d+(?:\.\d+)?)\}$/;
+/** Seconds that it may be late. */
+const LATE_BY = 10;
 
 /** A close code that says nothing to the gateway: any but 1000 and 1001 leaves time to come back. */
 const COMING_BACK = 4000;
@@ -26,20 +31,35 @@ export function openWebSocket({ address, token, query, patience, WebSocket }, he
     clearTimeout(timer);
     hear.end(error);
   };
-  const timer = setTimeout(() => {
+  let timer = setTimeout(() => {
     end(unreachable(new Error("no WebSocket within its time")));
     socket.close();
   }, patience * 1000);
+  // Cut without a word, as by a lost network, a socket stays open for ever.
+  let most = Infinity;
+  const expectMore = () => {
+    clearTimeout(timer);
+    if (most === Infinity) return;
+    timer = setTimeout(() => {
+      end(silent());
+      socket.close(COMING_BACK);
+    }, most * 1000);
+    timer.unref?.();
+  };
   socket.onmessage = ({ data }) => {
     if (isOver) return;
     // It begins with a message of its own: some proxies let the upgrade through and nothing after it.
     // And from here on we know where to resume.
     if (!isOpen) {
-      clearTimeout(timer);
       isOpen = true;
       hear.open();
     }
-    if (!isOver) hear.text(String(data));
+    const text = String(data);
+    const heartbeat = HEARTBEAT.exec(text);
+    if (heartbeat) most = 2 * Number(heartbeat[1]) + LATE_BY;
+    if (isOver) return;
+    expectMore();
+    if (!heartbeat) hear.text(text);
   };
   // Where it was refused nobody is told why: 1006 whatever the answer was.
   socket.onclose = ({ code }) => end(code === 1006 || code === 1005 ? unreachable() : closedWith(code));

@@ -80,7 +80,7 @@ header {
 .line { display: flex; gap: 8px; align-items: baseline; font-size: 0.85em; color: var(--muted); }
 .name { overflow: hidden; font-weight: 600; color: var(--text); text-overflow: ellipsis; white-space: nowrap; }
 .message[data-self] .name { color: var(--accent); }
-.text { margin: 0; max-block-size: 18em; overflow: auto; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+.text { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
 .note { margin-block: 0 9px; font-size: 0.87em; font-style: italic; color: var(--muted); }
 form { display: flex; gap: 8px; padding: 10px; border-block-start: 1px solid var(--border); }
 input {

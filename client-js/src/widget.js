@@ -17,7 +17,7 @@ const NAMED = 30;
  * `push-gate-message` and `push-gate-error`, each with a `detail`.
  */
 export class PushGateElement extends HTMLElement {
-  static observedAttributes = ["channel", "name", "gate", "token"];
+  static observedAttributes = ["channel", "name", "gate", "token", "history", "lang"];
 
   #words;
   #parts = null;
@@ -62,53 +62,79 @@ export class PushGateElement extends HTMLElement {
     });
   }
 
+  #wordsNow() {
+    return wordsFor([this.closest("[lang]")?.lang, ...(navigator.languages ?? [navigator.language])]);
+  }
+
   #build() {
-    const languages = [this.closest("[lang]")?.lang, ...(navigator.languages ?? [navigator.language])];
-    this.#words = wordsFor(languages);
-    const words = this.#words;
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [styleSheet()];
     const parts = {
       status: element("p", { class: "status", part: "status", role: "status" }),
-      people: element("ul", { class: "people", part: "people", "aria-label": words.peopleLabel }),
+      people: element("ul", { class: "people", part: "people" }),
       messages: element("div", {
         class: "messages",
         part: "messages",
         role: "log",
         tabindex: "0",
-        "aria-label": words.messages,
       }),
       warning: element("p", { class: "warning", part: "warning", role: "alert" }),
-      input: element("input", { id: "text", part: "input", autocomplete: "off", enterkeyhint: "send", placeholder: words.write }),
+      input: element("input", { id: "text", part: "input", autocomplete: "off", enterkeyhint: "send" }),
     };
-    const label = element("label", { for: "text", class: "hidden" }, words.write);
-    const send = element("button", { part: "send" }, words.send);
+    const label = element("label", { for: "text", class: "hidden" });
+    const send = element("button", { part: "send" });
     const form = element("form", { part: "form" }, label, parts.input, send);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send();
     });
     root.append(element("header", { part: "header" }, parts.status, parts.people), parts.messages, parts.warning, form);
-    for (const child of root.children) child.setAttribute("lang", words.language);
-    this.#parts = parts;
+    this.#parts = { ...parts, label, send };
+    this.#translate();
+  }
+
+  /** Everything that is said without being asked, in the reader's language. */
+  #translate() {
+    const words = (this.#words = this.#wordsNow());
+    const { people, messages, input, label, send } = this.#parts;
+    people.setAttribute("aria-label", words.peopleLabel);
+    messages.setAttribute("aria-label", words.messages);
+    input.placeholder = label.textContent = words.write;
+    send.textContent = words.send;
+    for (const child of this.shadowRoot.children) child.setAttribute("lang", words.language);
   }
 
   #open() {
     this.#parts.messages.replaceChildren();
+    this.#parts.people.replaceChildren();
     this.#parts.warning.textContent = "";
     this.#names.clear();
+    this.#translate();
     this.#say("connecting");
+    try {
+      this.#subscribe();
+    } catch (error) {
+      // An address or a channel that is none.
+      this.#close();
+      this.#over(error);
+    }
+  }
+
+  #subscribe() {
     const token = this.getAttribute("token") ?? undefined;
     const gate = new Pushgate(this.getAttribute("gate") ?? undefined, { token });
     this.#gate = gate;
-    if (token === undefined) {
-      const name = this.getAttribute("name")?.trim().slice(0, 64) || undefined;
-      gate.login({ name }).catch((error) => this.#gate === gate && this.#fail(error));
-    }
     const history = Number(this.getAttribute("history") ?? 50);
     const channel = gate.channel(this.getAttribute("channel") ?? "", history > 0 ? { history } : {});
     this.#channel = channel;
-    channel.addEventListener("open", () => this.#say("open"));
+    if (token === undefined) {
+      const name = nameOf(this.getAttribute("name") ?? "");
+      gate.login({ name }).catch((error) => this.#gate === gate && this.#over(error));
+    }
+    channel.addEventListener("open", () => {
+      this.#parts.warning.textContent = "";
+      this.#say("open");
+    });
     channel.addEventListener("users", ({ users, count }) => this.#showPeople(users, count));
     channel.addEventListener("message", ({ message }) => this.#take(message));
     channel.addEventListener("gap", () => this.#take(null));
@@ -116,7 +142,18 @@ export class PushGateElement extends HTMLElement {
       if (retryIn !== null) this.#say("waiting");
       this.#emit("push-gate-error", error);
     });
-    channel.addEventListener("close", () => this.#say("closed"));
+    channel.addEventListener("close", ({ error }) => {
+      if (this.#channel === channel) this.#over(error, true);
+    });
+  }
+
+  /** It is over for good: nobody is known to be here any more. */
+  #over(error, isTold = false) {
+    this.#parts.people.replaceChildren();
+    this.#say("closed");
+    if (!error) return;
+    this.#parts.warning.textContent = error.detail || error.message;
+    if (!isTold) this.#emit("push-gate-error", error);
   }
 
   #close() {
@@ -226,6 +263,11 @@ export class PushGateElement extends HTMLElement {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
+}
+
+/** A name as a login takes it: no control characters, and 64 characters at most. */
+function nameOf(text) {
+  return [...text.replace(/\p{Cc}/gu, "").trim()].slice(0, 64).join("") || undefined;
 }
 
 if (!customElements.get("push-gate")) customElements.define("push-gate", PushGateElement);

@@ -76,6 +76,14 @@ export class Proxy {
     await closed;
   }
 
+  /** Lets nothing through any more on the streams that are open, and tells nobody: a network that is lost. */
+  hole() {
+    for (const socket of this.#streams) {
+      socket.isHoled = true;
+      socket.unpipe();
+    }
+  }
+
   /** Cuts every stream, in mid-word if need be. */
   cut() {
     for (const socket of this.#streams) socket.destroy();
@@ -115,7 +123,7 @@ export class Proxy {
       target.once("data", (bytes) => socket.write(bytes.subarray(0, bytes.indexOf("\r\n\r\n") + 4)));
     else this.#carry(target, socket, socket, verb);
     socket.on("close", () => target.destroy());
-    target.on("close", () => socket.end());
+    target.on("close", () => socket.isHoled || socket.end());
     target.on("error", () => socket.destroy());
   }
 
@@ -158,7 +166,7 @@ export class Proxy {
     const retried = (bytes) =>
       Buffer.from(bytes.toString("latin1").replace(/^retry: \d+/, `retry: ${this.retry}`), "latin1");
     from.on("data", (whole) => {
-      if (left <= 0) return;
+      if (left <= 0 || to.isHoled) return;
       const bytes = verb === "sse" ? retried(whole) : whole;
       left -= bytes.length;
       if (left > 0) return to.write(bytes);

@@ -174,6 +174,7 @@ export function numbers(first, last) {
 export const MODULES = {
   client: [
     "errors",
+    "json",
     "backoff",
     "position",
     "presence",

@@ -307,3 +307,19 @@ describe("trouble", { concurrency: true }, () => {
     assert.ok(polls <= 8 + 4 + seconds * 2, `${polls} polls in ${seconds} s`);
   });
 });
+
+test("a WebSocket that is cut without a word is noticed, and its stream resumes", async (t) => {
+  const own = await Gateway.start(t, "[heartbeat]\ninterval = 0.2\ntimeout = 0.2\n");
+  const proxy = await Proxy.start(t, own);
+  const gate = client(t, proxy.url, { transports: ["ws"] });
+  await gate.login();
+  const channel = gate.channel("");
+  const told = record(channel);
+  await until(() => channel.state === "open");
+  await channel.post("before");
+  await until(() => told.data.length === 1);
+  proxy.hole();
+  await channel.post("behind the hole");
+  await until(() => told.data.length === 2);
+  assert.deepEqual(told.data, ["before", "behind the hole"]);
+});

@@ -2,6 +2,8 @@
 //!
 //! Source: wire.md section 4. Everything here is plain text building.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::channel::json::{push_string, string};
@@ -118,6 +120,11 @@ pub fn kept(publication: &Publication) -> Bytes {
 /// `{"since":"<id>"}`: the first message where `?ids=1` is asked for.
 pub fn since(since: &str) -> Bytes {
     Bytes::from(format!(r#"{{"since":"{since}"}}"#))
+}
+
+/// `{"heartbeat":25}`: a sign of life, and in how many seconds the next one comes at the latest.
+pub fn heartbeat(interval: Duration) -> Bytes {
+    Bytes::from(format!(r#"{{"heartbeat":{}}}"#, interval.as_secs_f64()))
 }
 
 /// The members of a `gap` object, without `{"gap":…}` around it.

@@ -96,7 +96,8 @@ impl Wanted {
         let tells_start = (ids || query.is_on("start")) && framing.transport != Transport::Poll;
         let raw =
             !texts_as_json(&query)? && matches!(framing.transport, Transport::Ws | Transport::Sse);
-        let encoding = Encoding { framing, ids, users, raw };
+        let beats = query.is_on("beat") && framing.transport == Transport::Ws;
+        let encoding = Encoding { framing, ids, users, raw, beats };
         Ok(Self {
             channel,
             policy,
@@ -118,6 +119,9 @@ impl Wanted {
         let mut first = Vec::new();
         if self.tells_start {
             first.push(plain::since(&start.resume()));
+        }
+        if self.encoding.beats {
+            first.push(plain::heartbeat(gate.config.heartbeat.interval));
         }
         first.extend(opening.users);
         first.extend(opening.inbox.iter().map(|message| self.encoding.direct(message)));

@@ -48,10 +48,44 @@ pub(super) async fn welcome(request: Request) -> Response {
     response
 }
 
-/// A browser says that it takes HTML; curl takes anything, and is not meant.
+/// A browser says that it takes HTML, and no text rather; curl takes anything, and is not meant.
+/// Source: RFC 9110 section 12.5.1.
 fn accepts_html(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("text/html"))
-    })
+    let weight = |media: &str| {
+        let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+        let mut ranges = values.flat_map(|value| value.split(','));
+        ranges.find_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_it = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media));
+            let q = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            is_it.then(|| q.map_or(1.0, |q| q.parse().unwrap_or(0.0)))
+        })
+    };
+    weight("text/html")
+        .is_some_and(|html: f64| html > 0.0 && html >= weight("text/plain").unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_gets_the_page_and_a_shell_the_lines() {
+        let takes = |accept: &'static str| {
+            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
+            accepts_html(&headers)
+        };
+        for html in [
+            "text/html",
+            "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
+            "*/*;q=0.1, Text/HTML ;q=0.5",
+        ] {
+            assert!(takes(html), "{html}");
+        }
+        for text in
+            ["*/*", "", "text/plain", "text/html;q=0", "text/html;q=0.1,text/plain", "text/*"]
+        {
+            assert!(!takes(text), "{text}");
+        }
+    }
 }

@@ -95,6 +95,8 @@ impl Presence {
             return;
         };
         let held = state.connections.swap_remove(index);
+        let has_left = state.leaving.is_some_and(|until| now < until);
+        let leave = if has_left { Leave::Clean } else { leave };
         let until = held.ends_at(leave, &self.rules, now);
         let Held { seat, token, .. } = held;
         if !seat.is_line {
@@ -129,6 +131,7 @@ fn take_seat<T>(
     }
     let opened = open(opening);
     // Last: a bug in opening it must not leave a connection that never ends. The client is locked.
+    state.leaving = None;
     state.connections.reserve_exact(1);
     let Visitor { token, address, is_counted, .. } = *visitor;
     state.connections.push(Held { seat, token, address, is_counted });

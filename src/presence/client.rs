@@ -43,6 +43,9 @@ pub(super) struct State {
     /// Its presence that is on no list.
     pub(super) line: Option<Box<Line>>,
     pub(super) inbox: Option<Box<Inbox>>,
+    /// Until when a connection that breaks is taken for one that the client has closed: it said that
+    /// it leaves, and the two may come in any order.
+    pub(super) leaving: Option<Instant>,
     /// When the timer will look at it.
     pub(super) planned: Option<Instant>,
     /// How many entries the timer has for it; when it ends, they are stale.
@@ -79,6 +82,7 @@ impl Client {
             memberships: Vec::new(),
             line: None,
             inbox: None,
+            leaving: None,
             planned: None,
             entries: 0,
         };

@@ -5,13 +5,17 @@
 //! line hold it as they would hold a membership; see [`Line`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::client::{Client, Held, State};
+use super::client::{Client, Held, Membership, State};
 use super::{Leave, Presence, PresenceError, Visitor};
 use crate::channel::ChannelName;
 use crate::identity::ClientId;
+
+/// How long a page's last word and the end of its connection may be apart.
+const IN_ANY_ORDER: Duration = Duration::from_secs(2);
 
 /// Presence that is on no list.
 #[derive(Debug)]
@@ -67,8 +71,8 @@ impl Presence {
         }
     }
 
-    /// A client that is here without a connection leaves, as by its own close; connections that it
-    /// has hold it all the same. `token` is the order of the token that it shows.
+    /// A client leaves, as by its own close. Connections that it has hold it all the same; one that
+    /// breaks in a moment is taken for one that it closed. `token` is the order of the token that it shows.
     pub fn hang_up(&self, client: &ClientId, token: u64, is_line: bool, now: Instant) {
         let Some(client) = self.find(client) else {
             return;
@@ -77,12 +81,14 @@ impl Presence {
         if state.ended {
             return;
         }
-        let root = ChannelName::root();
-        if !is_line
-            && state.holding(&root) == 0
-            && let Some(membership) = state.membership(&root)
-        {
-            membership.until = Some(now);
+        state.leaving = Some(now + IN_ANY_ORDER);
+        if !is_line {
+            let free = |state: &State, it: &Membership| state.holding(&it.members.name) == 0;
+            let free: Vec<_> = state.memberships.iter().map(|it| free(&state, it)).collect();
+            let memberships = state.memberships.iter_mut().zip(free);
+            for (membership, _) in memberships.filter(|(_, is_free)| *is_free) {
+                membership.until = Some(now);
+            }
         }
         state.close_line(token, now);
         self.settle(&client, &mut state, now);

@@ -11,6 +11,7 @@ use super::connections::Connections;
 use super::tally::Reason;
 use super::{Encoding, Ending, Joined, Sink};
 use crate::code::{Close, Limit};
+use crate::dialect::plain;
 use crate::transport::ConnectionId;
 use crate::transport::Transport;
 
@@ -144,7 +145,14 @@ impl Connections {
                 };
                 // Where something waits already, the write deadline watches the far end.
                 if !waits || transport == Transport::Ws {
-                    let beat = Arc::new(Joined::of_frame(|out| framing.heartbeat(out)));
+                    let told =
+                        connection.encoding.beats.then(|| plain::heartbeat(self.limits.ping));
+                    let beat = Arc::new(Joined::of_frame(|out| {
+                        framing.heartbeat(out);
+                        if let Some(told) = &told {
+                            framing.message(out, None, told);
+                        }
+                    }));
                     let sent = connection.send_always(&beat, now);
                     self.settle(key, sent, now);
                 }

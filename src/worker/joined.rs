@@ -63,14 +63,16 @@ pub struct Encoding {
     /// Whether a text of a backend leaves as it is, where the transport can carry any string; else
     /// it is a JSON string.
     pub raw: bool,
+    /// Whether a heartbeat is a message, too, where the transport's own is hidden from scripts.
+    pub beats: bool,
 }
 
 impl Encoding {
     /// How many encodings there are.
     pub const COUNT: usize = 64;
 
-    /// A number of its own, below [`Self::COUNT`]; `raw` is no part of it, since nothing that goes
-    /// to everyone is a text.
+    /// A number of its own, below [`Self::COUNT`]; `raw` and `beats` are no part of it: nothing that
+    /// goes to everyone is a text or a heartbeat.
     pub const fn index(self) -> usize {
         let transport = match self.framing.transport {
             Transport::Ws => 0,
@@ -280,7 +282,7 @@ mod tests {
     }
 
     fn encoding(transport: Transport, ids: bool, users: UsersMode) -> Encoding {
-        Encoding { framing: transport.into(), ids, users, raw: false }
+        Encoding { framing: transport.into(), ids, users, raw: false, beats: false }
     }
 
     #[test]
@@ -314,7 +316,9 @@ mod tests {
             for users in [UsersMode::List, UsersMode::Diff, UsersMode::Count, UsersMode::None] {
                 for (ids, chunked) in [(false, false), (true, false), (false, true), (true, true)] {
                     let framing = Framing { transport, chunked };
-                    assert!(seen.insert(Encoding { framing, ids, users, raw: false }.index()));
+                    assert!(seen.insert(
+                        Encoding { framing, ids, users, raw: false, beats: false }.index()
+                    ));
                 }
             }
         }

@@ -95,7 +95,13 @@ impl Scene {
         worker.leave(Order::Attach(Box::new(Attach {
             id,
             sink: Sink::Awaited,
-            encoding: Encoding { framing, ids: false, users: UsersMode::None, raw: false },
+            encoding: Encoding {
+                framing,
+                ids: false,
+                users: UsersMode::None,
+                raw: false,
+                beats: false,
+            },
             channel: ChannelKey(1),
             source: Arc::new(Empty),
             offset: 0,

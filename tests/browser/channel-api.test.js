@@ -98,10 +98,32 @@ for (const [name, blocked] of [
     const other = await site(t, { "/": oldPage(gate) });
     const context = await chromium.newContext();
     t.after(() => context.close());
-    await exchange(t, await open(t, context, other), await open(t, context, other));
+    const [first, second] = [await open(t, context, other), await open(t, context, other)];
+    await exchange(t, first, second);
     assert.ok(seen.has(`/${name}`), [...seen].join());
+    await second.close({ runBeforeUnload: true });
+    const left = Date.now();
+    await first.waitForFunction(() => users.length === 1, null, { timeout: 10_000, polling: 20 });
+    assert.ok(Date.now() - left < 1000, `${Date.now() - left} ms`);
   });
 }
+
+test("a page whose library gives arrays and strings a toJSON gets lists and texts all the same", async (t) => {
+  const node = await gateway(t);
+  const library = "<script>Array.prototype.toJSON = String.prototype.toJSON = function () { return 'no'; };</script>";
+  for (const blocked of [[], ["/ws", "/sse"]]) {
+    const gate = await proxy(t, node, (path) => (blocked.includes(path.split("?")[0]) ? "refuse" : "pass"));
+    const other = await site(t, { "/": library + oldPage(gate) });
+    const context = await chromium.newContext();
+    t.after(() => context.close());
+    const page = await open(t, context, other);
+    await page.waitForFunction(() => users.length === 1, null, { timeout: 10_000 });
+    await page.evaluate(() => post('say "hello"'));
+    await page.waitForFunction(() => messages.length === 1, null, { timeout: 10_000 });
+    assert.deepEqual(await page.evaluate(() => messages.concat(users[0].client_id === me.client_id)), ['say "hello"', true]);
+    await context.close();
+  }
+});
 
 test("a restart in mid-stream loses and repeats nothing", async (t) => {
   const node = await gateway(t);

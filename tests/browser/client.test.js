@@ -155,3 +155,28 @@ test("the widget speaks the reader's language, and is used by keyboard alone", a
   await reader.getByRole("log").getByText("by keyboard").waitFor();
   assert.equal(await reader.evaluate(() => document.querySelector("push-gate").shadowRoot.activeElement.tagName), "INPUT");
 });
+
+test("the widget says so where it cannot work, and shows nobody as present", async (t) => {
+  const node = await gateway(t);
+  const page = (attributes) =>
+    `<!doctype html><meta charset="utf-8"><title>w</title><script type="module" src="${node.url}/widget.js"></script>` +
+    `<script>addEventListener("push-gate-error", () => (window.told = true));</script><push-gate ${attributes}></push-gate>`;
+  const wrong = ['channel=".."', 'gate="http://[bad"', 'channel="chat/lobby" token="none"', 'channel="a/b/c/d/e"'];
+  const files = Object.fromEntries(wrong.map((attributes, index) => [`/${index}`, page(attributes)]));
+  const other = await site(t, { ...files, "/name": page('channel="chat/lobby" name="Zo&euml;&#9;"'), "/good": page('channel="chat/lobby"') });
+  const context = await chromium.newContext({ locale: "en-US" });
+  t.after(() => context.close());
+  for (const index of wrong.keys()) {
+    const reader = await open(t, context, `${other}/${index}`);
+    await reader.locator("push-gate .status", { hasText: "Disconnected" }).waitFor({ timeout: 10_000 });
+    assert.notEqual(await reader.locator("push-gate .warning").innerText(), "", wrong[index]);
+    assert.equal(await reader.locator("push-gate .person").count(), 0);
+    assert.equal(await reader.evaluate(() => window.told), true, wrong[index]);
+    assert.deepEqual(reader.problems, []);
+    await reader.close();
+  }
+  const named = await open(t, context, `${other}/name`);
+  await named.locator("push-gate .person", { hasText: "Zoë (you)" }).waitFor();
+  await named.evaluate(() => document.querySelector("push-gate").setAttribute("lang", "ko"));
+  await named.locator("push-gate button", { hasText: "보내기" }).waitFor();
+});

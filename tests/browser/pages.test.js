@@ -52,6 +52,9 @@ for (const colorScheme of ["light", "dark"]) {
       await ada.locator(".bubble").waitFor();
       assert.equal(await ada.locator("#transport").innerText(), "WebSocket");
       await ada.waitForFunction(() => document.getElementById("delivered").textContent === "1");
+      await ada.fill("#text", "W".repeat(3000));
+      await ada.keyboard.press("Enter");
+      await ada.locator("#messages .said", { hasText: "WWW" }).waitFor();
       await isAccessible(ada);
       const isWide = await ada.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.equal(isWide, false);

@@ -221,3 +221,26 @@ async fn a_kick_ends_what_connected_here() {
     assert_eq!(command(&node, "poll", &ann.token).await.status, 401);
     assert_eq!(send(&node, "ann", "gone").await, "nobody");
 }
+
+/// A page that goes says so, and its connection breaks: in whichever order, it is not waited for.
+#[tokio::test]
+async fn who_disconnects_while_its_stream_breaks_is_gone_at_once() {
+    let node = node_with("[presence]\nlinger = 3600").await;
+    let bob = node.login().await;
+    for transport in [Transport::Sse, Transport::Stream, Transport::Ws] {
+        for says_first in [true, false] {
+            let ann = node.login().await;
+            let client = TestClient::connect(&node, transport, "", &ann.query("users=none")).await;
+            if says_first {
+                obeyed(&node, "disconnect", &ann.token).await;
+                assert!(is_on(&node.users(&bob).await, &ann.client_id), "it is connected");
+                client.cut();
+            } else {
+                client.cut();
+                obeyed(&node, "disconnect", &ann.token).await;
+            }
+            let list = async || node.users(&bob).await;
+            until("it is gone", list, |list| !is_on(list, &ann.client_id)).await;
+        }
+    }
+}

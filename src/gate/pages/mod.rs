@@ -28,8 +28,9 @@ pub(super) struct Asset {
 }
 
 /// What the client is made of, each behind those that it builds on.
-const CLIENT: [Source; 11] = [
+const CLIENT: [Source; 12] = [
     include_str!("../../../client-js/src/errors.js"),
+    include_str!("../../../client-js/src/json.js"),
     include_str!("../../../client-js/src/backoff.js"),
     include_str!("../../../client-js/src/position.js"),
     include_str!("../../../client-js/src/presence.js"),
