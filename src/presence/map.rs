@@ -422,7 +422,9 @@ impl Presence {
     fn forget_stale(&self, entries: usize) {
         let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
         timer.stale += entries;
-        if timer.stale > 64 && timer.stale > timer.wheel.len() / 2 {
+        // Where nobody is left, all of it is: each of a few would keep a page of memory of its own.
+        let is_over = timer.stale > 0 && self.clients.is_empty();
+        if is_over || (timer.stale > 64 && timer.stale > timer.wheel.len() / 2) {
             timer.stale = 0;
             timer.wheel.retain(|due| match due {
                 Due::Client(client) => !client.gone.load(Ordering::Acquire),
