@@ -46,10 +46,15 @@ for (const colorScheme of ["light", "dark"]) {
       const bob = await open(t, context, node.url);
       await join(bob, "Bob <i>");
       await ada.locator(".person", { hasText: "Bob <i>" }).waitFor();
+      // A bubble floats for a moment only.
+      await ada.evaluate(() => {
+        const look = () => (window.floated ||= document.querySelector(".bubble") !== null);
+        new MutationObserver(look).observe(document.getElementById("people"), { childList: true, subtree: true });
+      });
       await bob.fill("#text", "hello <b>Ada</b>");
       await bob.keyboard.press("Enter");
       await ada.locator("#messages .said", { hasText: "hello <b>Ada</b>" }).waitFor();
-      await ada.locator(".bubble").waitFor();
+      await ada.waitForFunction(() => window.floated);
       assert.equal(await ada.locator("#transport").innerText(), "WebSocket");
       await ada.waitForFunction(() => document.getElementById("delivered").textContent === "1");
       await ada.fill("#text", "W".repeat(3000));
