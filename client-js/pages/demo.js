@@ -26,8 +26,8 @@ at("join").addEventListener("submit", async (event) => {
   button.disabled = true;
   try {
     const name = at("name").value.trim();
-    await gate.login(name ? { name } : {});
-    join();
+    const { token } = await gate.login(name ? { name } : {});
+    join(issuedAt(token));
   } catch (error) {
     trouble(error);
   }
@@ -45,7 +45,14 @@ at("post").addEventListener("submit", (event) => {
 
 at("wave").addEventListener("click", () => say("👋"));
 
-function join() {
+/** When a token was made, by the gateway's clock. Source: RFC 7519 section 4.1.6. */
+function issuedAt(token) {
+  const claims = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+  return JSON.parse(atob(claims)).iat * 1000;
+}
+
+/** `since`: what was said before is history, and was delivered to others. */
+function join(since) {
   document.body.classList.add("joined");
   at("join").hidden = true;
   at("post").hidden = false;
@@ -56,11 +63,8 @@ function join() {
     at("trouble").textContent = "";
   });
   channel.addEventListener("users", ({ users, count }) => showPeople(users, count));
-  // What comes with the first opening is history, and was delivered to others.
-  let liveFrom = Infinity;
-  channel.addEventListener("open", () => (liveFrom = Math.min(liveFrom, performance.now() + 300)));
   channel.addEventListener("message", ({ message }) => {
-    const isLive = performance.now() > liveFrom;
+    const isLive = Date.parse(message.datetime) >= since;
     if (isLive) count();
     take(message, isLive);
   });
