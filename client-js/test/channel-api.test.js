@@ -1,4 +1,4 @@
-// The verbs of backends, and what their clients get. Skipped where the gateway has none of them.
+// The verbs of backends, and what their clients get.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,10 +11,8 @@ import { WebSocket } from "./websocket.js";
 const KEY = "a-key-of-the-tests-of-the-client";
 
 let gateway;
-let isThere = false;
 before(async () => {
   gateway = await Gateway.start(undefined, `\n[api]\nkeys = ["${KEY}"]\n`);
-  isThere = (await ask("send_message", { client_id: "nobody", message: "x" })).status !== 404;
 });
 after(() => gateway?.end());
 
@@ -27,11 +25,6 @@ function ask(verb, fields) {
 async function tokenFor(id, fields = {}) {
   const { token } = await (await ask("create_channel", { client_id: id, ...fields })).json();
   return token;
-}
-
-/** A test of what only a gateway with these verbs can do. */
-function backed(name, act) {
-  test(name, async (t) => (isThere ? act(t) : t.skip("no /api/send_message")));
 }
 
 function oldPage(t, url, token) {
@@ -65,7 +58,7 @@ const TRANSPORTS = Object.entries({ ws: {}, sse: { ws: "refuse" }, poll: { ws: "
 
 describe("a private line", { concurrency: true }, () => {
   for (const [transport, rules] of TRANSPORTS) {
-    backed(`brings a page exactly what the backend sends, over ${transport}`, async (t) => {
+    test(`brings a page exactly what the backend sends, over ${transport}`, async (t) => {
       const proxy = Object.assign(await Proxy.start(t, gateway), rules);
       const id = `line ${transport}`;
       const token = await tokenFor(id);
@@ -99,7 +92,7 @@ describe("a private line", { concurrency: true }, () => {
       );
     });
 
-    backed(`is ended by its backend, over ${transport}`, async (t) => {
+    test(`is ended by its backend, over ${transport}`, async (t) => {
       const proxy = Object.assign(await Proxy.start(t, gateway), rules);
       const id = `ended ${transport}`;
       const token = await tokenFor(id);
@@ -122,7 +115,7 @@ describe("a private line", { concurrency: true }, () => {
     });
   }
 
-  backed("belongs to the newest page of a client", async (t) => {
+  test("belongs to the newest page of a client", async (t) => {
     const older = oldPage(t, gateway.url, await tokenFor("renewed"));
     await until(() => older.log().length === 1);
     const newer = oldPage(t, gateway.url, await tokenFor("renewed"));
@@ -135,7 +128,7 @@ describe("a private line", { concurrency: true }, () => {
     ]);
   });
 
-  backed("is a channel of the client, too", async (t) => {
+  test("is a channel of the client, too", async (t) => {
     for (const [transport] of TRANSPORTS) {
       const id = `module ${transport}`;
       const gate = client(t, gateway.url, { token: () => tokenFor(id), transports: [transport] });
@@ -152,7 +145,7 @@ describe("a private line", { concurrency: true }, () => {
 
 describe("a stream", { concurrency: true }, () => {
   for (const [transport] of TRANSPORTS) {
-    backed(`knows from its first moment where it is, over ${transport}`, async (t) => {
+    test(`knows from its first moment where it is, over ${transport}`, async (t) => {
       const proxy = await Proxy.start(t, gateway);
       const gate = client(t, proxy.url, { transports: [transport], random: () => 0 });
       await gate.login();

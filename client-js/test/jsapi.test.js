@@ -184,7 +184,7 @@ describe("against the gateway", { concurrency: true }, () => {
 
   test("the page's own server can serve it", async (t) => {
     const served = await fetch(`${gateway.url}/_ah/channel/jsapi`);
-    if (!served.ok) return t.skip("this gateway serves no pages yet");
+    assert.equal(served.status, 200);
     const script = await served.text();
     const { token } = await login();
     const it = page({ src: `${gateway.url}/talkgadget/channel.js`, given: { WebSocket, fetch, token }, script });
@@ -192,6 +192,5 @@ describe("against the gateway", { concurrency: true }, () => {
     it.run(OPEN.replace("'a.b.c'", "token"));
     await until(() => it.log()[0]?.[0] === "open");
     assert.match(served.headers.get("content-type"), /^text\/javascript/);
-    return undefined;
   });
 });

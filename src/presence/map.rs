@@ -1,32 +1,24 @@
-//! The map of clients, sharded by client id, and its one timer.
+//! The map of clients, sharded by client id.
 
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::client::{Client, Membership, State};
 use super::members::{Freed, Members};
+use super::timer::Timer;
 use super::{Announce, Change, List, PresenceError, Rules, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, plain};
 use crate::identity::ClientId;
 use crate::metrics::By;
 use crate::transport::ConnectionId;
-use crate::wheel::Wheel;
-
-/// How fine the timer is.
-const TICK: Duration = Duration::from_millis(10);
-/// How much later than it meant to the timer may look before the process must have stood still.
-const LATE: Duration = Duration::from_secs(1);
 
 /// Who is present on this node.
 ///
@@ -42,33 +34,13 @@ pub struct Presence {
     pub(super) announce: Option<Arc<dyn Announce>>,
     /// What all inboxes may hold.
     pub(super) inboxes: Arc<Budget>,
-    timer: Mutex<Timer>,
-    alarm: Notify,
+    pub(super) timer: Timer,
     changes: By<Change, 2>,
-}
-
-#[derive(Debug)]
-struct Timer {
-    wheel: Wheel<Due>,
-    /// When whoever runs the timer will look again.
-    wakes_at: Option<Instant>,
-    /// How many entries speak of clients that have ended, roughly: some may be on their way out.
-    stale: usize,
-}
-
-/// What the timer looks after.
-#[derive(Clone, Debug)]
-enum Due {
-    /// A membership of the client may have run out.
-    Client(Arc<Client>),
-    /// Changes of this list were held back.
-    Flush(Arc<Members>),
 }
 
 impl Presence {
     /// Nobody is present yet. Changes of lists are told to `tell`.
     pub fn new(rules: Rules, tell: Arc<dyn Tell>, now: Instant) -> Self {
-        let timer = Timer { wheel: Wheel::new(now, TICK), wakes_at: None, stale: 0 };
         Self {
             clients: DashMap::new(),
             channels: DashMap::new(),
@@ -77,8 +49,7 @@ impl Presence {
             tell,
             announce: None,
             inboxes: Budget::new(rules.inbox_bytes, rules.inbox_bytes_per_address),
-            timer: Mutex::new(timer),
-            alarm: Notify::new(),
+            timer: Timer::new(now),
             changes: By::default(),
         }
     }
@@ -394,122 +365,10 @@ impl Presence {
         }
         self.leave_all(client, state, now);
         self.clients.remove_if(&client.id, |_, found| Arc::ptr_eq(found, client));
-        self.forget_stale(state.entries);
+        self.timer.forget_stale(state.entries);
         if self.clients.is_empty() {
             // The memory of a crowd goes with it.
             self.clients.shrink_to_fit();
-        }
-    }
-
-    /// Has the timer look at a client when its next membership may run out.
-    pub(super) fn plan(&self, client: &Arc<Client>, state: &mut State, now: Instant) {
-        let Some(end) = state.next_end() else { return };
-        if state.planned.is_none_or(|planned| end < planned || planned <= now) {
-            state.planned = Some(end);
-            state.entries += 1;
-            self.add(end, Due::Client(Arc::clone(client)));
-        }
-    }
-
-    fn plan_flush(&self, members: Arc<Members>, at: Option<Instant>) {
-        if let Some(at) = at {
-            self.add(at, Due::Flush(members));
-        }
-    }
-
-    /// The timer would hold clients that have ended until their time would have come: once they are
-    /// the greater part of it, they are let go. `entries` of one more have become stale.
-    fn forget_stale(&self, entries: usize) {
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        timer.stale += entries;
-        // Where nobody is left, all of it is: each of a few would keep a page of memory of its own.
-        let is_over = timer.stale > 0 && self.clients.is_empty();
-        if is_over || (timer.stale > 64 && timer.stale > timer.wheel.len() / 2) {
-            timer.stale = 0;
-            timer.wheel.retain(|due| match due {
-                Due::Client(client) => !client.gone.load(Ordering::Acquire),
-                Due::Flush(_) => true,
-            });
-        }
-    }
-
-    /// How many entries the timer has.
-    #[cfg(test)]
-    pub(super) fn planned(&self) -> usize {
-        self.timer.lock().unwrap_or_else(PoisonError::into_inner).wheel.len()
-    }
-
-    fn add(&self, at: Instant, due: Due) {
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        timer.wheel.add(at, due);
-        let sooner = timer.wakes_at.is_none_or(|wakes_at| at < wakes_at);
-        if sooner {
-            timer.wakes_at = Some(at);
-        }
-        drop(timer);
-        if sooner {
-            self.alarm.notify_one();
-        }
-    }
-
-    /// Does what is due at `now`; answers when to look again. Who ran out since `stopped`, when this
-    /// process stood still, is given that time again: it may wait at the door.
-    fn tick(&self, now: Instant, stopped: Option<Instant>) -> Option<Instant> {
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = timer.wheel.expired(now);
-        drop(timer);
-        for due in due {
-            // A bug that one of them meets holds up no other.
-            let done = AssertUnwindSafe(|| self.on_due(due, now, stopped));
-            if catch_unwind(done).is_err() {
-                tracing::error!("a presence met a bug in its time; the others go on");
-            }
-        }
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        timer.wakes_at = timer.wheel.until_next(now).map(|wait| now + wait);
-        timer.wakes_at
-    }
-
-    fn on_due(&self, due: Due, now: Instant, stopped: Option<Instant>) {
-        match due {
-            Due::Client(client) => {
-                let mut state = client.lock();
-                state.entries -= 1;
-                if state.ended {
-                    let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-                    timer.stale = timer.stale.saturating_sub(1);
-                } else {
-                    if let Some(stopped) = stopped {
-                        state.spare(stopped, now);
-                    }
-                    // A later entry may be on the wheel too; it will find nothing to do.
-                    state.planned = None;
-                    self.settle(&client, &mut state, now);
-                }
-            }
-            Due::Flush(members) => {
-                let flush = members.flush(&*self.tell, now);
-                self.plan_flush(members, flush);
-            }
-        }
-    }
-
-    /// Runs the timer for ever: the one task that ends presences and flushes lists. Cancel safe.
-    pub async fn run_timer(&self) {
-        let mut stopped = None;
-        loop {
-            let looked = Instant::now();
-            let next = self.tick(looked, stopped);
-            match next {
-                None => self.alarm.notified().await,
-                Some(at) => tokio::select! {
-                    () = tokio::time::sleep_until(at) => {}
-                    () = self.alarm.notified() => {}
-                },
-            }
-            // Until a moment before it was to wake, it slept by right.
-            let late = next.filter(|at| Instant::now() > *at + LATE);
-            stopped = late.map(|at| at.checked_sub(LATE).unwrap_or(looked).max(looked));
         }
     }
 }

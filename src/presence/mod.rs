@@ -4,7 +4,7 @@
 //! or lets its time run out; on any other channel while it is subscribed there. Both are one
 //! mechanism: a *membership* that is held by connections or, without one, until a time.
 //!
-//! - [`Presence`] (`map`) is the sharded map of clients with its one timer,
+//! - [`Presence`] (`map`) is the sharded map of clients, `timer` ends who runs out of time,
 //! - `members` is the users list of one channel and how changes of it are told,
 //! - `inbox` keeps direct messages for clients without a connection,
 //! - `line` is presence for what is sent to a client alone, on no list.
@@ -27,6 +27,7 @@ mod map;
 mod members;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -167,7 +167,8 @@ async fn the_timer_lets_go_of_a_crowd_that_has_left() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(presence.is_empty());
-    assert_eq!(presence.planned(), 0);
+    presence.sweep();
+    assert_eq!(presence.timer.len(), 0);
     assert!(!timer.is_finished());
 }
 

@@ -30,6 +30,7 @@ pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHan
 async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
     loop {
         let time = gate.clock.now();
+        gate.presence.sweep();
         gate.hub.sweep(Instant::now());
         gate.idempotency.sweep(Instant::now());
         gate.rates.sweep();
