@@ -17,7 +17,7 @@ pub enum Route {
     Post,
     /// `/ws` and `/ws/{channel}`.
     Ws,
-    /// `/sse` and `/sse/{channel}`.
+    /// `/sse` and `/sse/{channel}`, and `/topic_stream`, which is one of these.
     Sse,
     /// `/stream` and `/stream/{channel}`.
     Stream,
@@ -27,6 +27,8 @@ pub enum Route {
     Users,
     /// `/history` and `/history/{channel}`.
     History,
+    /// `/topics` and `/topics/{id}`.
+    Topics,
     /// What stands below `/api`.
     Api,
     /// What stands below `/_ah`, where clients of the Channel API look.
@@ -45,6 +47,10 @@ pub enum Route {
     Other,
 }
 
+/// Addresses of pages and scripts beside those below `/pages`.
+const PAGES: [&str; 7] =
+    ["/pushgate.js", "/widget.js", "/widget", "/talkgadget", "/camera", "/chat", "/board"];
+
 impl Route {
     /// The verb that `path` begins with.
     pub fn of(path: &str) -> Self {
@@ -54,8 +60,11 @@ impl Route {
             Some(0) => return Self::Other,
             Some(at) => path.get(..=at).unwrap_or_default(),
         };
-        if matches!(verb, "/pushgate.js" | "/widget.js" | "/widget" | "/talkgadget") {
+        if PAGES.contains(&verb) {
             return Self::Pages;
+        }
+        if verb == "/topic_stream" {
+            return Self::Sse;
         }
         Self::ALL.iter().find(|route| route.path() == verb).copied().unwrap_or(Self::Other)
     }
@@ -72,6 +81,7 @@ impl Route {
             Self::Poll => "/poll",
             Self::Users => "/users",
             Self::History => "/history",
+            Self::Topics => "/topics",
             Self::Api => "/api",
             Self::ChannelApi => "/_ah",
             Self::Pages => "/pages",
@@ -95,6 +105,7 @@ impl Label for Route {
         Self::Stream,
         Self::Users,
         Self::History,
+        Self::Topics,
         Self::Logout,
         Self::Api,
         Self::ChannelApi,
@@ -128,6 +139,9 @@ mod tests {
             ("/_ah/channel/jsapi", Route::ChannelApi),
             ("/pushgate.js", Route::Pages),
             ("/widget/", Route::Pages),
+            ("/board", Route::Pages),
+            ("/topics/7", Route::Topics),
+            ("/topic_stream/", Route::Sse),
             ("/pages/demo.js", Route::Pages),
             ("/_ah/channel/dev", Route::ChannelApi),
             ("/nowhere", Route::Other),

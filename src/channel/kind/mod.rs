@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+mod board;
+mod camera;
 mod chat;
 mod echo;
 mod json;
@@ -14,8 +16,12 @@ mod message;
 pub enum Kind {
     /// Texts with who said them and when; users are told of each other.
     Message,
+    /// Positions, of which the newest of each sender matters.
+    Camera,
     /// The texts of a room.
     Chat,
+    /// The list of topics, whole at every change.
+    Board,
     /// Any JSON value, as it is.
     Json,
     /// Each message goes back to its sender alone.
@@ -105,7 +111,9 @@ impl Kind {
     pub fn accept(self, inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
         match self {
             Self::Message => message::accept(inbound),
+            Self::Camera => camera::accept(inbound),
             Self::Chat => chat::accept(inbound),
+            Self::Board => board::accept(inbound),
             Self::Json => json::accept(inbound),
             Self::Echo => echo::accept(inbound),
             Self::Off => Err(Rejection::NotPostable),
@@ -115,6 +123,11 @@ impl Kind {
     /// Whether subscribers that do not say are told the users list.
     pub const fn tells_users(self) -> bool {
         matches!(self, Self::Message)
+    }
+
+    /// Whether a newcomer is given the newest publication at once, however old it is.
+    pub const fn greets(self) -> bool {
+        matches!(self, Self::Camera | Self::Board)
     }
 
     /// Whether the delivered object carries its id itself.

@@ -3,6 +3,7 @@
 //! Everything is in the binary. A script is one file, put together from the modules of
 //! `client-js/src` at the first request for it.
 
+pub(super) mod board;
 mod bundle;
 
 use std::sync::LazyLock;
@@ -140,11 +141,16 @@ impl Asset {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
         headers.insert(ETAG, self.etag.clone());
         if self.media == PAGE {
-            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            protect(headers);
         }
         response
     }
+}
+
+/// What a page may do.
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
 /// Whether `If-None-Match` names this tag, or any. Source: RFC 9110 section 13.1.2.
