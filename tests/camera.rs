@@ -200,6 +200,9 @@ async fn the_last_position_outlives_the_history() {
     assert_eq!(camera(&node, "camera").await.next().await["x"], 7);
 }
 
+/// How many each of two cameras sends in ten seconds.
+const POSITIONS: u32 = 100;
+
 /// The number of a sender, and that of its position.
 fn who_and_where(told: &Value) -> (usize, u32) {
     let number = |name: &str| u32::try_from(told[name].as_u64().unwrap()).unwrap();
@@ -219,11 +222,11 @@ impl Seen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_cameras_are_seen_by_two_hundred_and_by_one_who_sleeps() {
-    const POSITIONS: u32 = 100;
     // So long that a socket which is not read fills up.
     const DIGITS: usize = 3000;
     let node = TestNode::start().await;
-    let mut sleeper = RawSocket::open_narrow(&node, "/ws/camera").await;
+    let sleeper = RawSocket::open_narrow(&node, "/ws/camera").await;
+    let slept = tokio::spawn(sleep_and_wake(sleeper));
     let mut viewers = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let mut viewer = camera(&node, "camera").await;
@@ -260,7 +263,14 @@ async fn two_cameras_are_seen_by_two_hundred_and_by_one_who_sleeps() {
     while let Some(saw) = viewers.join_next().await {
         saw.unwrap();
     }
-    // It wakes: some it never sees, what it sees is in order, and the newest of each comes.
+    let slept = slept.await.unwrap();
+    assert!(slept < 2 * POSITIONS, "a backlog of {slept}");
+}
+
+/// Sleeps, wakes, and reads until it has the newest of both; how many positions it saw.
+async fn sleep_and_wake(mut sleeper: RawSocket) -> u32 {
+    // Less than the write deadline, at which whoever takes nothing is given up.
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let (mut newest, mut count) = ([0, 0], 0);
     while newest != [POSITIONS, POSITIONS] {
         let frame = sleeper.next().await.expect("the connection lives");
@@ -277,7 +287,7 @@ async fn two_cameras_are_seen_by_two_hundred_and_by_one_who_sleeps() {
             other => panic!("opcode {other}"),
         }
     }
-    assert!(count < 2 * POSITIONS, "a backlog of {count}");
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
