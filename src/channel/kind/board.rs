@@ -16,7 +16,7 @@ mod tests {
     #[test]
     fn nothing_that_is_said_becomes_a_topic() {
         let topic = r#"{"comment":"a"}"#;
-        for said in [Inbound::Frame(topic), Inbound::Text("a"), Inbound::Json(topic)] {
+        for said in [Inbound::Spoken(topic), Inbound::Text("a"), Inbound::Json(topic)] {
             assert_eq!(accept(said), Err(Rejection::NotPostable));
         }
         assert_eq!(accept(Inbound::Binary(b"a")), Err(Rejection::NotPostable));

@@ -27,7 +27,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
         Inbound::Text(text) | Inbound::Json(text) => {
             place(text).map_err(|why| Rejection::Field("value", why))
         }
-        Inbound::Frame(frame) => place(frame).map_err(Rejection::Ignored),
+        Inbound::Spoken(frame) => place(frame).map_err(Rejection::Ignored),
         Inbound::Binary(_) => Err(Rejection::Binary),
     }
 }
@@ -65,13 +65,13 @@ mod tests {
             r#" {"z": 1E-7, "name": {"x": [2]}, "x":-0.10, "y":123456789012345678901234567890} "#;
         let json = r#"{"x":-0.10,"y":123456789012345678901234567890,"z":1E-7}"#;
         let expected = Ok(publish(Content::Json(json.to_owned())));
-        for inbound in [Inbound::Frame(frame), Inbound::Text(frame), Inbound::Json(frame)] {
+        for inbound in [Inbound::Spoken(frame), Inbound::Text(frame), Inbound::Json(frame)] {
             assert_eq!(accept(inbound), expected);
         }
     }
 
     #[test]
-    fn anything_else_is_ignored_from_a_socket_and_refused_as_a_post() {
+    fn anything_else_is_ignored_where_it_is_spoken_and_refused_as_a_post() {
         let wrong = [
             "",
             " ",
@@ -93,7 +93,7 @@ mod tests {
             r#"{"x":1,"x":1,"y":2,"z":3}"#,
         ];
         for text in wrong {
-            assert!(matches!(accept(Inbound::Frame(text)), Err(Rejection::Ignored(_))), "{text}");
+            assert!(matches!(accept(Inbound::Spoken(text)), Err(Rejection::Ignored(_))), "{text}");
             for post in [Inbound::Text(text), Inbound::Json(text)] {
                 assert!(matches!(accept(post), Err(Rejection::Field("value", _))), "{text}");
             }

@@ -1,6 +1,6 @@
 //! Kinds: what a channel accepts, and what that becomes. The only place where channels differ.
 //!
-//! A kind is a small pure module with `accept(Inbound) -> Result<Accepted, Rejection>`.
+//! Nothing here knows how something came, or how it leaves. A kind is a small pure module with `accept(Inbound) -> Result<Accepted, Rejection>`.
 
 use std::fmt;
 
@@ -37,9 +37,9 @@ pub enum Inbound<'a> {
     Text(&'a str),
     /// The `value` of a JSON body, as it stands there.
     Json(&'a str),
-    /// A text message on a WebSocket.
-    Frame(&'a str),
-    /// A binary message on a WebSocket.
+    /// A text that was spoken by a subscriber, who hears what comes of it.
+    Spoken(&'a str),
+    /// Bytes that a subscriber spoke.
     Binary(&'a [u8]),
 }
 
@@ -84,11 +84,11 @@ impl Content {
 pub enum Rejection {
     /// `field` is missing or wrong; the text says what it should be.
     Field(&'static str, String),
-    /// The kind takes no posts over HTTP.
+    /// The kind takes no posts.
     NotPostable,
     /// A binary message on a channel of texts.
     Binary,
-    /// Something that a socket said and that the kind's contract has ignored; the text says why.
+    /// Something that was spoken and that the kind's contract has ignored; the text says why.
     Ignored(String),
 }
 
