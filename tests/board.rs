@@ -253,6 +253,8 @@ async fn every_change_is_told_as_the_whole_list(transport: Transport) {
     assert_eq!(reader.next().await, json!({ "contents": [] }));
     let one = add(&node, "one").await;
     assert_eq!(reader.next().await, json!({ "contents": [one] }));
+    // What changes nothing is not told.
+    assert_eq!(delete(&node, &json!(999)).await.status, 404);
     let two = add(&node, "two").await;
     assert_eq!(reader.next().await, json!({ "contents": [one, two] }));
     delete(&node, &one["id"]).await;

@@ -129,6 +129,17 @@ impl Order {
     }
 }
 
+/// Tells `topics`, where they are others than those that were told last.
+pub(super) fn tell(topics: Topics, told: &watch::Sender<Option<Arc<Topics>>>) {
+    told.send_if_modified(|told| {
+        let is_new = told.as_deref() != Some(&topics);
+        if is_new {
+            *told = Some(Arc::new(topics));
+        }
+        is_new
+    });
+}
+
 /// What became of one change of a batch.
 pub(super) type Done = Result<Changed, DatabaseError>;
 

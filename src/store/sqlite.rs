@@ -228,11 +228,7 @@ impl File {
         let seen = self.version()?;
         let topics = Topics::new(topics(&self.connection)?);
         self.seen = Some(seen);
-        self.topics.send_if_modified(|told| {
-            let is_new = told.as_deref() != Some(&topics);
-            *told = Some(Arc::new(topics));
-            is_new
-        });
+        database::tell(topics, &self.topics);
         Ok(())
     }
 

@@ -202,11 +202,7 @@ impl Speaker {
     /// Reads the topics.
     async fn read(&self, client: &Client) -> Result<(), String> {
         let topics = Topics::new(in_time(topics(client)).await?);
-        self.topics.send_if_modified(|told| {
-            let is_new = told.as_deref() != Some(&topics);
-            *told = Some(Arc::new(topics));
-            is_new
-        });
+        database::tell(topics, &self.topics);
         Ok(())
     }
 }
