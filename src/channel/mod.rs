@@ -15,5 +15,5 @@ pub use kind::{Accepted, Content, Inbound, Kind, Rejection};
 pub use name::{ChannelName, NameError, Pattern};
 pub use policy::{Bounds, DeliveryPolicy, Policies, Policy};
 pub use position::{Epoch, Position, Since, SinceError};
-pub use publication::{Gap, Publication};
+pub use publication::{Gap, Publication, Retry, Stored};
 pub use topics::{Topic, Topics};

@@ -38,6 +38,8 @@ pub struct Policy {
     pub delivery: DeliveryPolicy,
     /// What is kept.
     pub history: Bounds,
+    /// Whether what is kept is on disk before a post is answered, and outlives the process.
+    pub durable: bool,
 }
 
 impl Policy {
@@ -87,7 +89,7 @@ mod tests {
     fn policy(kind: Kind) -> Policy {
         let history = Bounds { messages: 1, age: Duration::from_secs(1), bytes: 1 };
         let delivery = DeliveryPolicy::Every;
-        Policy { kind, anonymous: false, prefix: String::new(), delivery, history }
+        Policy { kind, anonymous: false, prefix: String::new(), delivery, history, durable: false }
     }
 
     #[test]

@@ -17,7 +17,8 @@ impl Epoch {
         Self(number % EPOCHS)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads what `Display` wrote.
+    pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() || text.len() > 8 {
             return None;
         }

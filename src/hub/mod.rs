@@ -160,9 +160,31 @@ impl Hub {
         self.channels.is_empty()
     }
 
-    /// Drops history that is too old, and channels that nobody uses any more.
+    /// The durable channel `name` as it was read from the store, unless it is in use by now: its newest
+    /// position, and what is kept of it, oldest first.
+    pub fn restore(
+        &self,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+        last: Option<Position>,
+        kept: impl Iterator<Item = Publication>,
+    ) -> Arc<Channel> {
+        let entry = self.channels.entry(name.clone());
+        let restored = entry.or_insert_with(|| {
+            let channel = self.make(name, policy);
+            channel.state().restore(last, kept);
+            channel
+        });
+        Arc::clone(restored.value())
+    }
+
+    /// Drops history that is too old, and channels that nobody uses any more. A durable one that
+    /// somebody holds is used: it cannot be made anew without its store.
     pub fn sweep(&self, now: Instant) {
-        self.channels.retain(|_, channel| !channel.free_if_unused(now));
+        self.channels.retain(|_, channel| {
+            let is_held = channel.policy.durable && Arc::strong_count(channel) > 1;
+            is_held || !channel.free_if_unused(now)
+        });
         self.channels.shrink_to_fit();
     }
 }
@@ -178,6 +200,7 @@ const fn line_policy() -> Policy {
         prefix: String::new(),
         delivery: DeliveryPolicy::Every,
         history: Bounds { messages: 0, age: Duration::ZERO, bytes: 0 },
+        durable: false,
     }
 }
 
@@ -217,8 +240,11 @@ impl Channel {
     fn free_if_unused(&self, now: Instant) -> bool {
         let mut state = self.state();
         state.recent.trim(now);
-        let used = !state.recent.is_over(now) || state.subscribers.iter().any(|count| *count > 0);
-        let age = if state.last.offset == 0 { Duration::ZERO } else { self.policy.history.age };
+        // What is on disk need not be in memory as well.
+        let is_kept = !state.recent.is_over(now) && !self.policy.durable;
+        let used = is_kept || state.subscribers.iter().any(|count| *count > 0);
+        let is_short = state.last.offset == 0 || self.policy.durable;
+        let age = if is_short { Duration::ZERO } else { self.policy.history.age };
         let forgotten = now.saturating_duration_since(state.used_at) >= age.max(REMEMBERED);
         state.freed = !used && forgotten;
         state.freed

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Hub, State};
+use super::{Channel, Hub, State};
 use crate::channel::{ChannelName, Policy, Position, Publication};
 use crate::dialect::UsersTold;
 use crate::dialect::plain::Draft;
 use crate::metrics::Tally as _;
-use crate::worker::{Item, Order, Reservation};
+use crate::worker::{ChannelKey, Item, Order, Reservation};
 
 impl Hub {
     /// Publishes `draft` on the channel `name` and answers it in its place.
@@ -37,13 +37,22 @@ impl Hub {
             let (sender, plain) = (Arc::clone(sender), draft.finish(position));
             let at = Instant::now();
             let publication = Arc::new(Publication { position, sender, at, plain });
-            state.record(Arc::clone(&publication));
-            for worker in state.workers() {
-                let item = Item::Publication(Arc::clone(&publication));
-                reservation.send(worker, Order::Deliver(channel.key, item));
-            }
+            state.hand_on(channel.key, &publication, &mut reservation);
             return publication;
         }
+    }
+
+    /// Publishes on a durable channel what the store has given its place: what has one is delivered,
+    /// in the order of these calls. Waits: no. Locks: the channel's own, briefly.
+    pub fn publish_stored(
+        &self,
+        channel: &Channel,
+        publication: Publication,
+        mut reservation: Reservation<'_>,
+    ) -> Arc<Publication> {
+        let publication = Arc::new(publication);
+        channel.state().hand_on(channel.key, &publication, &mut reservation);
+        publication
     }
 
     /// Tells the subscribers of `name` who want to know of a change of its users list.
@@ -65,6 +74,31 @@ impl State {
     pub(super) fn begin_with(&mut self, position: Position, plain: Bytes) {
         let (sender, at) = (Arc::from(""), Instant::now());
         self.record(Arc::new(Publication { position, sender, at, plain }));
+    }
+
+    /// Has a channel that nobody has seen yet be what it was when it was stored.
+    pub(super) fn restore(
+        &mut self,
+        last: Option<Position>,
+        kept: impl Iterator<Item = Publication>,
+    ) {
+        kept.for_each(|publication| self.record(Arc::new(publication)));
+        self.last = last.unwrap_or(self.last);
+        self.used_at = Instant::now();
+    }
+
+    /// Keeps a publication, and puts it into the queues of the workers that have subscribers.
+    fn hand_on(
+        &mut self,
+        key: ChannelKey,
+        publication: &Arc<Publication>,
+        reservation: &mut Reservation<'_>,
+    ) {
+        self.record(Arc::clone(publication));
+        for worker in self.workers() {
+            let item = Item::Publication(Arc::clone(publication));
+            reservation.send(worker, Order::Deliver(key, item));
+        }
     }
 
     fn record(&mut self, publication: Arc<Publication>) {

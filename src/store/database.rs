@@ -4,32 +4,27 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use bytes::Bytes;
+use tokio::sync::watch;
 
-use crate::channel::{Topic, Topics};
-
-/// How many changes may wait for the database. Further ones fail with
-/// [`DatabaseError::Unavailable`].
-const QUEUE: usize = 256;
-/// How many changes share a commit at the most.
-const BATCH: usize = 64;
+use crate::channel::{Bounds, ChannelName, Position, Retry, Stored, Topic, Topics};
 
 /// The topics as the database has them; none until it was read for the first time.
 pub type TopicsTold = watch::Receiver<Option<Arc<Topics>>>;
 
 /// An answer of the database, waited for.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Changed, DatabaseError>> + Send + 'a>>;
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DatabaseError>> + Send + 'a>>;
 
 /// The database of a node. What is read often is kept in memory, so that reading costs it nothing.
+///
+/// What is asked for is done in that order, and what waits at the same time shares a commit. What was
+/// answered is on disk. Cancelling a wait undoes nothing.
 pub trait Database: fmt::Debug + Send + Sync {
     /// Makes a change; answered once it is on disk and in [`topics`](Self::topics).
     ///
-    /// Changes are in the order in which they were asked for. Cancelling the wait undoes nothing.
-    ///
     /// # Errors
     /// [`DatabaseError`]. One that could not be reached may have made the change all the same.
-    fn change(&self, change: Change) -> Answer<'_>;
+    fn change(&self, change: Change) -> Answer<'_, Changed>;
 
     /// The topics as they stand, told at every change, also at one that another program made. Where
     /// they cannot be read, they are the last that were.
@@ -37,6 +32,78 @@ pub trait Database: fmt::Debug + Send + Sync {
 
     /// Whether the database could be reached when it was last tried.
     fn is_reached(&self) -> bool;
+
+    /// Has a publication written down; [`Append::done`] is told of what became of it, in the order of
+    /// these calls.
+    ///
+    /// # Errors
+    /// The publication itself, where too much waits.
+    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>>;
+
+    /// The newest position of a channel, and what is kept of it within `window`, oldest first. None
+    /// where nothing was ever written down.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>>;
+
+    /// Has what lies outside of `window` forgotten, a part of it if it is much; whether that was all.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool>;
+
+    /// The names of all channels that were ever written down.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn channels(&self) -> Answer<'_, Vec<String>>;
+}
+
+/// A publication on its way to the disk.
+pub trait Append: Send {
+    /// What it is.
+    fn entry(&self) -> Entry<'_>;
+
+    /// The message, now that its place is known.
+    fn render(&mut self, position: Position) -> Bytes;
+
+    /// It is on disk at this place, or nowhere.
+    fn done(self: Box<Self>, done: Result<Position, DatabaseError>);
+}
+
+/// What a database writes down of a publication, beside its message.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its channel.
+    pub channel: &'a ChannelName,
+    /// The newest position that the node knows of the channel: the database goes on from there if it
+    /// knows none.
+    pub known: Position,
+    /// The client id of who published; empty for a backend.
+    pub sender: &'a str,
+    /// When it was accepted, in milliseconds since 1970.
+    pub at: u64,
+    /// What a retry is recognised by.
+    pub retry: Option<&'a Retry>,
+}
+
+/// What is kept of a channel, as far as a database can tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// The newest within these.
+    pub bounds: Bounds,
+    /// Now, in milliseconds since 1970.
+    pub now: u64,
+}
+
+/// A channel as the database has it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Loaded {
+    /// Its newest position.
+    pub last: Position,
+    /// What is kept, oldest first, numbered without a hole.
+    pub kept: Vec<Stored>,
 }
 
 /// A change of the topics.
@@ -79,73 +146,15 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// A change, and who waits for it.
-pub(super) struct Order {
-    pub(super) change: Change,
-    answer: oneshot::Sender<Result<Changed, DatabaseError>>,
-}
-
-/// The changes that wait for whoever speaks to the database. Bound: [`QUEUE`].
-#[derive(Debug)]
-pub(super) struct Orders(mpsc::Sender<Order>);
-
-impl Orders {
-    /// The queue, and its end at the database.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Order>) {
-        let (orders, waiting) = mpsc::channel(QUEUE);
-        (Self(orders), waiting)
+impl Window {
+    /// The time before which nothing is kept.
+    pub(super) fn since(&self) -> u64 {
+        let age = u64::try_from(self.bounds.age.as_millis()).unwrap_or(u64::MAX);
+        self.now.saturating_sub(age)
     }
 
-    /// Asks for a change and waits for its answer.
-    pub(super) fn ask(&self, change: Change) -> Answer<'_> {
-        let gone = || DatabaseError::Unavailable("nobody speaks to the database".to_owned());
-        let (answer, answered) = oneshot::channel();
-        let asked = self.0.try_send(Order { change, answer });
-        Box::pin(async move {
-            match asked {
-                Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
-                Err(TrySendError::Closed(_)) => Err(gone()),
-                Err(TrySendError::Full(_)) => {
-                    let why = format!("{QUEUE} changes wait for the database");
-                    Err(DatabaseError::Unavailable(why))
-                }
-            }
-        })
+    /// How many are kept at the most.
+    pub(super) fn most(&self) -> u64 {
+        u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)
     }
-}
-
-impl Order {
-    /// Answers, where somebody still waits.
-    pub(super) fn answer(self, answer: Result<Changed, DatabaseError>) {
-        let _ = self.answer.send(answer);
-    }
-
-    /// Answers all of `batch`, each with its own, or all with the reason why none was done.
-    pub(super) fn answer_all(batch: Vec<Self>, done: Result<Vec<Done>, DatabaseError>) {
-        match done {
-            Ok(done) => batch.into_iter().zip(done).for_each(|(order, done)| order.answer(done)),
-            Err(error) => batch.into_iter().for_each(|order| order.answer(Err(error.clone()))),
-        }
-    }
-}
-
-/// Tells `topics`, where they are others than those that were told last.
-pub(super) fn tell(topics: Topics, told: &watch::Sender<Option<Arc<Topics>>>) {
-    told.send_if_modified(|told| {
-        let is_new = told.as_deref() != Some(&topics);
-        if is_new {
-            *told = Some(Arc::new(topics));
-        }
-        is_new
-    });
-}
-
-/// What became of one change of a batch.
-pub(super) type Done = Result<Changed, DatabaseError>;
-
-/// The next changes, which share a commit: those that wait, at least one. `None` once nobody can ask
-/// any more. Cancel safe.
-pub(super) async fn next(waiting: &mut mpsc::Receiver<Order>) -> Option<Vec<Order>> {
-    let mut batch = Vec::new();
-    (waiting.recv_many(&mut batch, BATCH).await > 0).then_some(batch)
 }

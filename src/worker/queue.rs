@@ -162,6 +162,11 @@ impl Workers {
         }
     }
 
+    /// The reservation that `places` were laid down from.
+    pub const fn take_up(&self, places: Places) -> Reservation<'_> {
+        Reservation { workers: self, left: places.0 }
+    }
+
     /// Wakes every worker, for nothing but to go idle again.
     pub fn wake(&self) {
         for handle in &self.handles {
@@ -183,7 +188,18 @@ impl Workers {
     }
 }
 
+/// Places that were set aside and belong to nobody: to be taken up again with
+/// [`Workers::take_up`], or they are lost.
+#[derive(Debug)]
+#[must_use]
+pub struct Places(u64);
+
 impl Reservation<'_> {
+    /// The places alone, for whoever cannot borrow the workers meanwhile.
+    pub fn lay_down(mut self) -> Places {
+        Places(std::mem::take(&mut self.left))
+    }
+
     /// Puts `order` in the place at `worker`.
     pub fn send(&mut self, worker: usize, order: Order) {
         self.left &= !(1 << worker);

@@ -1,0 +1,132 @@
+//! What is asked of a database, on its way there and back.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::database::{
+    Answer, Append, Change, Changed, DatabaseError, Loaded, Window,
+};
+use crate::channel::{ChannelName, Position, Topics};
+
+/// How much may wait for the database. What comes on top fails with [`DatabaseError::Unavailable`].
+const QUEUE: usize = 1024;
+/// How much of it shares a commit at the most.
+const BATCH: usize = 256;
+
+/// Something that is asked of a database, and who waits for it.
+pub(super) enum Asked {
+    Change(Change, Waits<Changed>),
+    Append(Box<dyn Append>),
+    Trim(ChannelName, Window, Waits<bool>),
+    Load(ChannelName, Window, Waits<Option<Loaded>>),
+    Channels(Waits<Vec<String>>),
+}
+
+/// Who waits.
+pub(super) type Waits<T> = oneshot::Sender<Result<T, DatabaseError>>;
+
+/// What became of something that was written, to be told once it is on disk.
+pub(super) enum Written {
+    Changed(Result<Changed, DatabaseError>),
+    Appended(Position),
+    Trimmed(bool),
+}
+
+/// The way to whoever speaks to the database. Bound: [`QUEUE`].
+#[derive(Debug)]
+pub(super) struct Queue(mpsc::Sender<Asked>);
+
+impl Queue {
+    /// The queue, and its end at the database.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Asked>) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self(queue), waiting)
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        asked: impl FnOnce(Waits<T>) -> Asked,
+    ) -> Answer<'_, T> {
+        let gone = || DatabaseError::Unavailable("nobody speaks to the database".to_owned());
+        let (answer, answered) = oneshot::channel();
+        let sent = self.0.try_send(asked(answer));
+        Box::pin(async move {
+            match sent {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
+                Err(TrySendError::Closed(_)) => Err(gone()),
+                Err(TrySendError::Full(_)) => {
+                    Err(DatabaseError::Unavailable(format!("{QUEUE} wait for the database")))
+                }
+            }
+        })
+    }
+
+    /// Has a publication written down, or gives it back.
+    pub(super) fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
+        match self.0.try_send(Asked::Append(append)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(Asked::Append(back)) | TrySendError::Closed(Asked::Append(back))) => {
+                Err(back)
+            }
+            // What was sent is what comes back.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Asked {
+    /// Whether it changes anything: what does shares a commit.
+    pub(super) const fn writes(&self) -> bool {
+        matches!(self, Self::Change(..) | Self::Append(_) | Self::Trim(..))
+    }
+
+    /// Tells who waits that it is done.
+    fn told(self, written: Written) {
+        match (self, written) {
+            (Self::Change(_, waits), Written::Changed(changed)) => drop(waits.send(changed)),
+            (Self::Append(append), Written::Appended(position)) => append.done(Ok(position)),
+            (Self::Trim(_, _, waits), Written::Trimmed(all)) => drop(waits.send(Ok(all))),
+            (other, _) => other.failed(&DatabaseError::Unavailable("it did something else".into())),
+        }
+    }
+
+    /// Tells who waits why it is not.
+    pub(super) fn failed(self, error: &DatabaseError) {
+        let error = error.clone();
+        match self {
+            Self::Change(_, waits) => drop(waits.send(Err(error))),
+            Self::Append(append) => append.done(Err(error)),
+            Self::Trim(_, _, waits) => drop(waits.send(Err(error))),
+            Self::Load(_, _, waits) => drop(waits.send(Err(error))),
+            Self::Channels(waits) => drop(waits.send(Err(error))),
+        }
+    }
+}
+
+/// Tells all of `batch` what became of it, in its order, or why all of it failed.
+pub(super) fn answer(batch: Vec<Asked>, written: Result<Vec<Written>, DatabaseError>) {
+    match written {
+        Ok(written) => batch.into_iter().zip(written).for_each(|(asked, done)| asked.told(done)),
+        Err(error) => batch.into_iter().for_each(|asked| asked.failed(&error)),
+    }
+}
+
+/// What waits next, in its order, at least one. `None` once nobody can ask any more. Cancel safe.
+pub(super) async fn next(waiting: &mut mpsc::Receiver<Asked>) -> Option<Vec<Asked>> {
+    let mut batch = Vec::new();
+    (waiting.recv_many(&mut batch, BATCH).await > 0).then_some(batch)
+}
+
+/// Tells `topics`, where they are others than those that were told last.
+pub(super) fn tell(topics: Topics, told: &watch::Sender<Option<Arc<Topics>>>) {
+    told.send_if_modified(|told| {
+        let is_new = told.as_deref() != Some(&topics);
+        if is_new {
+            *told = Some(Arc::new(topics));
+        }
+        is_new
+    });
+}
