@@ -153,6 +153,14 @@ impl Window {
         self.now.saturating_sub(age)
     }
 
+    /// Whether the message at `place` of a channel lies outside, where `bytes` are those of it and of
+    /// all that is newer, up to `last`.
+    pub(super) fn is_past(&self, last: u64, place: u64, at: u64, bytes: u64) -> bool {
+        last - place.min(last) >= self.most()
+            || at <= self.since()
+            || bytes > u64::try_from(self.bounds.bytes).unwrap_or(u64::MAX)
+    }
+
     /// How many are kept at the most.
     pub(super) fn most(&self) -> u64 {
         u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)

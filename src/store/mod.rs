@@ -6,6 +6,7 @@
 //! - the database ([`Database`]), which other programs may read and write too: a file of SQLite in
 //!   that directory ([`Sqlite`]), or PostgreSQL ([`Postgres`]). Here is the only SQL.
 
+mod asked;
 mod database;
 mod directory;
 mod ended;
@@ -17,7 +18,9 @@ mod postgres;
 mod scratch;
 mod sqlite;
 
-pub use database::{Answer, Change, Changed, Database, DatabaseError, TopicsTold};
+pub use database::{
+    Answer, Append, Change, Changed, Database, DatabaseError, Entry, Loaded, TopicsTold, Window,
+};
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};
 pub use error::StoreError;

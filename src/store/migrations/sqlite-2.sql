@@ -2,7 +2,8 @@ CREATE TABLE pushgate_channels (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     epoch TEXT NOT NULL,
-    last INTEGER NOT NULL
+    last INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE pushgate_messages (
     channel INTEGER NOT NULL REFERENCES pushgate_channels (id) ON DELETE CASCADE,

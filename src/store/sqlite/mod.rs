@@ -1,20 +1,28 @@
 //! The database as a file of SQLite.
 
+mod messages;
+mod topics;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::asked::{self, Asked, Queue, Written};
 use super::database::{
-    self, Answer, Change, Changed, Database, DatabaseError, Done, Order, Orders, TopicsTold,
+    Answer, Append, Change, Changed, Database, DatabaseError, Loaded, TopicsTold, Window,
 };
 use super::error::StoreError;
 use super::files;
-use crate::channel::{Topic, Topics};
+use crate::channel::{ChannelName, Topics};
 
+/// A name is a path, and no connection is used by two threads at once.
+const FLAGS: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a change waits for another program that holds the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether another program changed the file: a read of a few bytes.
@@ -23,12 +31,15 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Marks a file as ours: "push" in ASCII. Source: SQLite, `PRAGMA application_id`.
 const APPLICATION: i64 = 0x7075_7368;
 /// What brings a file from each version to the next; its `user_version` says how many were done.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/sqlite-1.sql"),
+    include_str!("../migrations/sqlite-2.sql"),
+];
 
 /// The database as a file of SQLite. One task speaks to it, on a thread that may wait.
 #[derive(Debug)]
 pub struct Sqlite {
-    orders: Orders,
+    queue: Queue,
     topics: TopicsTold,
     task: JoinHandle<()>,
 }
@@ -40,6 +51,8 @@ struct File {
     /// The `data_version` that the topics were read at.
     seen: Option<i64>,
     topics: watch::Sender<Option<Arc<Topics>>>,
+    /// The newest offset of each channel before a commit of which it is not known whether it was made.
+    doubts: HashMap<String, u64>,
 }
 
 impl Sqlite {
@@ -51,8 +64,7 @@ impl Sqlite {
     /// [`StoreError::Io`] if it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         files::make_private(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::start(Connection::open_with_flags(path, flags), path)
+        Self::start(Connection::open_with_flags(path, FLAGS), path)
     }
 
     /// One that ends with the process.
@@ -60,7 +72,7 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Database`] if there is no memory left.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::start(Connection::open_in_memory(), Path::new("the database in memory"))
+        Self::start(Connection::open_in_memory(), Path::new(""))
     }
 
     fn start(opened: rusqlite::Result<Connection>, path: &Path) -> Result<Self, StoreError> {
@@ -69,17 +81,17 @@ impl Sqlite {
             why: error.to_string(),
         };
         let mut connection = opened.map_err(refused)?;
-        connection.busy_timeout(PATIENCE).map_err(refused)?;
+        set_up(&connection).map_err(refused)?;
         migrate(&mut connection).map_err(|why| match why {
             Unfit::Sql(error) => refused(error),
             Unfit::Other(why) => StoreError::Database { path: path.to_owned(), why },
         })?;
         let (topics, told) = watch::channel(None);
-        let mut file = File { connection, path: path.to_owned(), seen: None, topics };
+        let mut file = File { connection, path: path.to_owned(), seen: None, topics, doubts: HashMap::new() };
         file.read().map_err(refused)?;
-        let (orders, waiting) = Orders::new();
+        let (queue, waiting) = Queue::new();
         let task = tokio::spawn(keep(file, waiting));
-        Ok(Self { orders, topics: told, task })
+        Ok(Self { queue, topics: told, task })
     }
 }
 
@@ -90,8 +102,8 @@ impl Drop for Sqlite {
 }
 
 impl Database for Sqlite {
-    fn change(&self, change: Change) -> Answer<'_> {
-        self.orders.ask(change)
+    fn change(&self, change: Change) -> Answer<'_, Changed> {
+        self.queue.ask(|waits| Asked::Change(change, waits))
     }
 
     fn topics(&self) -> TopicsTold {
@@ -101,15 +113,31 @@ impl Database for Sqlite {
     fn is_reached(&self) -> bool {
         !self.task.is_finished()
     }
+
+    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
+        self.queue.append(append)
+    }
+
+    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
+        self.queue.ask(|waits| Asked::Load(channel, window, waits))
+    }
+
+    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool> {
+        self.queue.ask(|waits| Asked::Trim(channel, window, waits))
+    }
+
+    fn channels(&self) -> Answer<'_, Vec<String>> {
+        self.queue.ask(Asked::Channels)
+    }
 }
 
 /// Does what is asked for, and looks in between whether another program did something.
-async fn keep(mut file: File, mut waiting: mpsc::Receiver<Order>) {
+async fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>) {
     loop {
-        let next = tokio::time::timeout(LOOK, database::next(&mut waiting)).await;
+        let next = tokio::time::timeout(LOOK, asked::next(&mut waiting)).await;
         let step = tokio::task::spawn_blocking(move || {
             match next {
-                Ok(Some(batch)) => file.change(batch),
+                Ok(Some(batch)) => file.take(batch),
                 Ok(None) => return None,
                 Err(_) => file.look(),
             }
@@ -135,11 +163,16 @@ impl From<rusqlite::Error> for Unfit {
     }
 }
 
+/// What each connection is told.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    // What is answered is on disk: with NORMAL it would be lost with the power.
+    connection.pragma_update(None, "synchronous", "FULL")
+}
+
 /// Does the migrations that were not done yet, all or none of them.
 fn migrate(connection: &mut Connection) -> Result<(), Unfit> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    // What is answered is on disk: with NORMAL it would be lost with the power.
-    connection.pragma_update(None, "synchronous", "FULL")?;
     if version_of(connection)? < known {
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
@@ -176,34 +209,91 @@ fn version_of(connection: &Connection) -> Result<i64, Unfit> {
 }
 
 impl File {
-    /// Makes all changes of `batch` in one commit, and answers them.
-    fn change(&mut self, batch: Vec<Order>) {
-        let changes = batch.iter().map(|order| &order.change);
-        let done = self.commit(changes).map_err(|error| {
-            tracing::warn!(%error, "the database could not be changed");
+    /// Does all of `batch`: first what reads, then what writes, in one commit.
+    fn take(&mut self, batch: Vec<Asked>) {
+        let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        reads.into_iter().for_each(|asked| self.read_for(asked));
+        if writes.is_empty() {
+            return;
+        }
+        let is_about_topics = writes.iter().any(|asked| matches!(asked, Asked::Change(..)));
+        let written = self.commit(&mut writes).map_err(|error| {
+            tracing::error!(%error, file = %self.path.display(), "nothing can be written");
             DatabaseError::Unavailable(told(&error))
         });
-        if done.is_ok() {
+        if is_about_topics && written.is_ok() {
             self.read_again();
         }
-        Order::answer_all(batch, done);
+        asked::answer(writes, written);
     }
 
-    fn commit<'a>(
-        &mut self,
-        changes: impl Iterator<Item = &'a Change>,
-    ) -> rusqlite::Result<Vec<Done>> {
+    fn read_for(&self, asked: Asked) {
+        let failed = |error: rusqlite::Error| {
+            tracing::error!(%error, file = %self.path.display(), "something cannot be read");
+            DatabaseError::Unavailable(told(&error))
+        };
+        match asked {
+            Asked::Load(channel, window, waits) => {
+                let loaded = messages::load(&self.connection, &channel, &window);
+                drop(waits.send(loaded.map_err(failed)));
+            }
+            Asked::Channels(waits) => {
+                drop(waits.send(messages::channels(&self.connection).map_err(failed)));
+            }
+            other => other.failed(&DatabaseError::Unavailable("it does not read".to_owned())),
+        }
+    }
+
+    fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+        self.be_sure()?;
+        // Before anything can fail: whether it was made is then not known of any of them.
+        for asked in &*writes {
+            if let Asked::Append(append) = asked {
+                let (channel, known) = (append.entry().channel, append.entry().known);
+                let known = known.offset;
+                let least = self.doubts.entry(channel.as_str().to_owned()).or_insert(known);
+                *least = known.min(*least);
+            }
+        }
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let mut done = Vec::new();
-        for change in changes {
-            done.push(match change {
-                Change::Add(comment) => add(&transaction, comment)?,
-                Change::Remove(id) => Ok(remove(&transaction, *id)?),
+        let mut written = Vec::new();
+        for asked in writes {
+            written.push(match asked {
+                Asked::Change(change, _) => Written::Changed(topics::change(&transaction, change)?),
+                Asked::Append(append) => {
+                    Written::Appended(messages::append(&transaction, &mut **append)?)
+                }
+                Asked::Trim(channel, window, _) => {
+                    Written::Trimmed(messages::trim(&transaction, channel, window)?)
+                }
+                Asked::Load(..) | Asked::Channels(_) => continue,
             });
         }
         transaction.commit()?;
-        Ok(done)
+        self.doubts.clear();
+        Ok(written)
+    }
+
+    /// After a commit that failed nobody knows what is on disk, and the connection may know it least:
+    /// opens the file anew and takes back what was told to have failed. Source: robustness.md, S1.
+    fn be_sure(&mut self) -> rusqlite::Result<()> {
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        if !self.path.as_os_str().is_empty() {
+            self.connection = Connection::open_with_flags(&self.path, FLAGS)?;
+            set_up(&self.connection)?;
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        for (channel, offset) in &self.doubts {
+            messages::take_back(&transaction, channel, *offset)?;
+        }
+        transaction.commit()?;
+        self.doubts.clear();
+        self.seen = None;
+        Ok(())
     }
 
     /// Reads the topics if another program changed the file since they were read.
@@ -226,9 +316,9 @@ impl File {
     fn read(&mut self) -> rusqlite::Result<()> {
         // First the version: what changes in between is read again.
         let seen = self.version()?;
-        let topics = Topics::new(topics(&self.connection)?);
+        let topics = Topics::new(topics::read(&self.connection)?);
         self.seen = Some(seen);
-        database::tell(topics, &self.topics);
+        asked::tell(topics, &self.topics);
         Ok(())
     }
 
@@ -236,37 +326,6 @@ impl File {
     fn version(&self) -> rusqlite::Result<i64> {
         self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
     }
-}
-
-fn add(transaction: &Transaction<'_>, comment: &str) -> rusqlite::Result<Done> {
-    if !Topics::new(topics(transaction)?).has_room_for(comment) {
-        return Ok(Err(DatabaseError::Full));
-    }
-    let insert = "INSERT INTO pushgate_topics (comment) VALUES (?1) RETURNING id";
-    let id = transaction.prepare_cached(insert)?.query_row([comment], |row| row.get(0))?;
-    Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
-}
-
-fn remove(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<Changed> {
-    let delete = "DELETE FROM pushgate_topics WHERE id = ?1";
-    let rows = transaction.prepare_cached(delete)?.execute([id])?;
-    Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
-}
-
-/// The newest topics, oldest first. Comments that another program wrote are cut to their bound.
-fn topics(connection: &Connection) -> rusqlite::Result<Vec<Topic>> {
-    let select = "SELECT id, comment FROM ( \
-                      SELECT id, substr(comment, 1, ?1) AS comment FROM pushgate_topics \
-                      ORDER BY id DESC LIMIT ?2 \
-                  ) ORDER BY id";
-    let mut statement = connection.prepare_cached(select)?;
-    let topic = |row: &rusqlite::Row<'_>| {
-        let comment = row.get_ref(1)?.as_bytes()?;
-        Ok(Topic { id: row.get(0)?, comment: String::from_utf8_lossy(comment).into_owned() })
-    };
-    let bounds =
-        [Topics::COMMENT, Topics::MOST].map(|most| i64::try_from(most).unwrap_or(i64::MAX));
-    statement.query_map(bounds, topic)?.collect()
 }
 
 /// What whoever asked is told of `error`.

@@ -1,0 +1,175 @@
+//! Durable channels in SQLite.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::super::database::{Append, Entry, Loaded, Window};
+use crate::channel::{Bounds, ChannelName, Epoch, Position, Retry, Stored};
+
+/// How many messages are forgotten at a time.
+const TRIMMED: usize = 500;
+
+/// Writes a publication down and gives it its place.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    append: &mut dyn Append,
+) -> rusqlite::Result<Position> {
+    let Entry { channel, known, .. } = append.entry();
+    let place = "INSERT INTO pushgate_channels (name, epoch, last, bytes) VALUES (?1, ?2, ?3, 0) \
+                 ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING id, epoch, last";
+    let fresh = params![channel.as_str(), known.epoch.to_string(), whole(known.offset + 1)];
+    let (id, position) = transaction.prepare_cached(place)?.query_row(fresh, |row| {
+        Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?))
+    })?;
+    let message = append.render(position);
+    let Entry { sender, at, retry, .. } = append.entry();
+    let keep = "INSERT INTO pushgate_messages \
+                (channel, number, accepted, sender, message, \
+                 retry_key, retry_body, retry_datetime, retry_ip) \
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    transaction.prepare_cached(keep)?.execute(params![
+        id,
+        whole(position.offset),
+        whole(at),
+        sender,
+        String::from_utf8_lossy(&message),
+        retry.map(|retry| retry.key.as_str()),
+        retry.map(|retry| retry.body.as_slice()),
+        retry.map(|retry| retry.datetime.as_str()),
+        retry.map(|retry| retry.ip.as_str()),
+    ])?;
+    let grow = "UPDATE pushgate_channels SET bytes = bytes + ?2 WHERE id = ?1";
+    transaction.prepare_cached(grow)?.execute(params![id, length(&message)])?;
+    Ok(position)
+}
+
+/// Takes back what was written down of a channel beyond `offset`, by a commit of which nobody knows
+/// whether it was made.
+pub(super) fn take_back(
+    transaction: &Transaction<'_>,
+    channel: &str,
+    offset: u64,
+) -> rusqlite::Result<()> {
+    let forget = "DELETE FROM pushgate_messages WHERE number > ?2 AND channel = \
+                  (SELECT id FROM pushgate_channels WHERE name = ?1)";
+    transaction.execute(forget, params![channel, whole(offset)])?;
+    let back = "UPDATE pushgate_channels SET last = min(last, ?2), bytes = \
+                (SELECT coalesce(sum(octet_length(message)), 0) FROM pushgate_messages \
+                 WHERE channel = pushgate_channels.id) WHERE name = ?1";
+    transaction.execute(back, params![channel, whole(offset)])?;
+    Ok(())
+}
+
+/// A channel, and what is kept of it.
+pub(super) fn load(
+    connection: &Connection,
+    channel: &ChannelName,
+    window: &Window,
+) -> rusqlite::Result<Option<Loaded>> {
+    let find = "SELECT id, epoch, last FROM pushgate_channels WHERE name = ?1";
+    let found = connection
+        .prepare_cached(find)?
+        .query_row([channel.as_str()], |row| Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?)))
+        .optional()?;
+    let Some((id, last)) = found else {
+        return Ok(None);
+    };
+    let newest = "SELECT number, accepted, sender, message, \
+                         retry_key, retry_body, retry_datetime, retry_ip \
+                  FROM pushgate_messages WHERE channel = ?1 AND accepted > ?2 \
+                  ORDER BY number DESC LIMIT ?3";
+    let mut statement = connection.prepare_cached(newest)?;
+    let mut rows = statement.query(params![id, whole(window.since()), whole(window.most())])?;
+    let (mut kept, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let stored = stored(row, last.epoch)?;
+        bytes += stored.plain.len();
+        let follows = kept.last().map_or(last.offset, |newer| newer.position.offset - 1);
+        // What is not the next one down was lost: nothing is kept beyond a hole.
+        if bytes > window.bounds.bytes || stored.position.offset != follows {
+            break;
+        }
+        kept.push(stored);
+    }
+    kept.reverse();
+    Ok(Some(Loaded { last, kept }))
+}
+
+/// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
+pub(super) fn trim(
+    transaction: &Transaction<'_>,
+    channel: &ChannelName,
+    window: &Window,
+) -> rusqlite::Result<bool> {
+    let find = "SELECT id, last, bytes FROM pushgate_channels WHERE name = ?1";
+    let found = transaction
+        .prepare_cached(find)?
+        .query_row([channel.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, number(row, 1)?, number(row, 2)?))
+        })
+        .optional()?;
+    let Some((id, last, mut bytes)) = found else {
+        return Ok(true);
+    };
+    let oldest = "SELECT number, accepted, octet_length(message) FROM pushgate_messages \
+                  WHERE channel = ?1 ORDER BY number LIMIT ?2";
+    let mut statement = transaction.prepare_cached(oldest)?;
+    let mut rows = statement.query(params![id, i64::try_from(TRIMMED).unwrap_or(i64::MAX)])?;
+    let (mut below, mut count) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let (place, at, length) = (number(row, 0)?, number(row, 1)?, number(row, 2)?);
+        if !window.is_past(last, place, at, bytes) {
+            break;
+        }
+        (below, count, bytes) = (place + 1, count + 1, bytes - length);
+    }
+    drop(rows);
+    if count > 0 {
+        let forget = "DELETE FROM pushgate_messages WHERE channel = ?1 AND number < ?2";
+        transaction.prepare_cached(forget)?.execute(params![id, whole(below)])?;
+        let shrink = "UPDATE pushgate_channels SET bytes = ?2 WHERE id = ?1";
+        transaction.prepare_cached(shrink)?.execute(params![id, whole(bytes)])?;
+    }
+    Ok(count < TRIMMED)
+}
+
+/// The names of all channels.
+pub(super) fn channels(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let all = "SELECT name FROM pushgate_channels ORDER BY name";
+    connection.prepare_cached(all)?.query_map([], |row| row.get(0))?.collect()
+}
+
+fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
+    let key: Option<String> = row.get(4)?;
+    let retry = match key {
+        None => None,
+        Some(key) => {
+            let (body, datetime, ip) = (row.get(5)?, row.get(6)?, row.get(7)?);
+            Some(Retry { key, body, datetime, ip })
+        }
+    };
+    Ok(Stored {
+        position: Position { epoch, offset: number(row, 0)? },
+        at: number(row, 1)?,
+        sender: row.get(2)?,
+        plain: row.get::<_, String>(3)?.into(),
+        retry,
+    })
+}
+
+fn position(row: &Row<'_>, epoch: usize, offset: usize) -> rusqlite::Result<Position> {
+    let text: String = row.get(epoch)?;
+    let wrong = || rusqlite::Error::InvalidColumnType(epoch, text.clone(), rusqlite::types::Type::Text);
+    Ok(Position { epoch: Epoch::parse(&text).ok_or_else(wrong)?, offset: number(row, offset)? })
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn length(message: &[u8]) -> i64 {
+    i64::try_from(message.len()).unwrap_or(i64::MAX)
+}
