@@ -28,7 +28,7 @@ final class DigitsCheck {
 
     public static void anyNumberComesBackFromItsDigits() {
         Random random = new Random(7);
-        for (int round = 0; round < 20_000; round += 1) {
+        for (int round = 0; round < 4000; round += 1) {
             double bits = Double.longBitsToDouble(random.nextLong());
             double place = random.nextGaussian() * 100;
             // As a sensor's floats become doubles.

@@ -161,9 +161,9 @@ final class FakeGateway implements AutoCloseable {
         }
         if (refusal != null) {
             write(out, "HTTP/1.1 " + refusal);
-        } else if (request.path().equals("/login")) {
+        } else if (request.path().endsWith("/login")) {
             write(out, "HTTP/1.1 200 OK\r\n" + body(login(request.token())));
-        } else if (request.path().equals("/logout")) {
+        } else if (request.path().endsWith("/logout")) {
             write(out, "HTTP/1.1 204 No Content\r\n\r\n");
         } else {
             String accept = accept(field(request.head, "sec-websocket-key", ""));

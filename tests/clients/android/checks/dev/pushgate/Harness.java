@@ -9,9 +9,9 @@ import java.util.concurrent.CountDownLatch;
 
 /**
  * The client as a program that other programs drive: {@code URL CHANNEL send COUNT}, {@code URL CHANNEL receive COUNT},
- * or {@code URL CHANNEL watch}, which prints all it hears and does what it reads.
+ * or {@code URL CHANNEL watch} and {@code URL CHANNEL chat}, which print all they hear and do what they read.
  */
-public final class Harness implements CameraListener {
+public final class Harness implements CameraListener, ChannelListener {
     /** Places a second that {@code send} sends. */
     private static final double RATE = 20;
 
@@ -20,6 +20,7 @@ public final class Harness implements CameraListener {
     private final CountDownLatch isDone = new CountDownLatch(1);
     private final PushgateClient client;
     private final PushgateCamera camera;
+    private final PushgateChannel room;
     private int told;
 
     private Harness(String url, String channel, String mode, int count) {
@@ -28,6 +29,7 @@ public final class Harness implements CameraListener {
         client = PushgateClient.builder(null, url).name("harness").lateBy(1).build();
         camera = client.camera(channel, this);
         camera.setRate(RATE);
+        room = client.channel(channel, 0, this);
     }
 
     /** Runs until it is done, or its commands are. */
@@ -36,12 +38,24 @@ public final class Harness implements CameraListener {
         Locale.setDefault(Locale.GERMANY);
         int count = arguments.length > 3 ? Integer.parseInt(arguments[3]) : 0;
         Harness harness = new Harness(arguments[0], arguments[1], arguments[2], count);
-        harness.camera.open();
-        if (harness.mode.equals("watch")) {
+        harness.open();
+        if (harness.isObedient()) {
             harness.obeys();
             harness.client.close();
         } else {
             harness.isDone.await();
+        }
+    }
+
+    private boolean isObedient() {
+        return mode.equals("watch") || mode.equals("chat");
+    }
+
+    private void open() {
+        if (mode.equals("chat")) {
+            room.open();
+        } else {
+            camera.open();
         }
     }
 
@@ -100,8 +114,13 @@ public final class Harness implements CameraListener {
     }
 
     @Override
+    public void onMessage(PushgateMessage message) {
+        say("message " + message.id() + " " + message.clientId() + " " + message.json());
+    }
+
+    @Override
     public void onGap(String gap) {
-        if (mode.equals("watch")) {
+        if (isObedient()) {
             say("gap " + gap);
         }
     }
@@ -114,14 +133,14 @@ public final class Harness implements CameraListener {
     @Override
     public void onTrouble(PushgateException error, double retryIn) {
         System.err.println("again in " + retryIn + " s: " + error);
-        if (mode.equals("watch")) {
+        if (isObedient()) {
             say("trouble " + error.code() + " " + error.status() + " " + error.closeCode());
         }
     }
 
     @Override
     public void onClose(PushgateException error) {
-        if (mode.equals("watch")) {
+        if (isObedient()) {
             say("closed " + (error == null ? 0 : error.closeCode()));
         } else if (error != null) {
             System.err.println(error);
@@ -145,10 +164,10 @@ public final class Harness implements CameraListener {
                 camera.move(x, y, Double.parseDouble(command[3]));
                 break;
             case "open":
-                camera.open();
+                open();
                 break;
-            case "close":
-                camera.close();
+            case "say":
+                room.say(command[1]);
                 break;
             case "pause":
                 client.pause();

@@ -105,11 +105,23 @@ final class StreamCheck {
                     PushgateClient.builder(null, gateway.url()).executor(executor).build();
             PushgateChannel channel = client.channel("", 0, recorder);
             channel.open();
-            gateway.peer().starts("e-0");
+            Peer peer = gateway.peer().starts("e-0");
             recorder.hears("open c1");
+            check(peer.request.line.startsWith("GET /ws?"), peer.request.line);
             client.close();
+            recorder.hears("closed by us");
         } finally {
             executor.shutdown();
+        }
+    }
+
+    public static void aGatewayMayLieBelowAPath() throws IOException, InterruptedException {
+        try (FakeGateway gateway = new FakeGateway()) {
+            PushgateClient client = PushgateClient.builder(null, gateway.url() + "/below/it").build();
+            client.camera("/camera/a b/", new Recorder()).open();
+            same(gateway.peer().request.path(), "/below/it/ws/camera/a%20b");
+            client.close();
+            gateway.request("/below/it/logout");
         }
     }
 
