@@ -97,8 +97,10 @@ if [ "$(cat "$done_jars" 2>/dev/null)" != "$wanted" ]; then
     say "OkHttp for clients/android into $jars"
     rm -rf "$jars"
     mkdir -p "$jars"
-    mvn -q -B -Dstyle.color=never -f tests/clients/android/pom.xml dependency:copy-dependencies \
-        -DoutputDirectory="$(cd "$jars" && pwd)" || fail "mvn could not fetch what clients/android is built on"
+    # Maven has a word for each file that it fetches, and tells errors among them.
+    mvn -B -ntp -f tests/clients/android/pom.xml dependency:copy-dependencies \
+        -DoutputDirectory="$(cd "$jars" && pwd)" >"$target/android/mvn.log" 2>&1 ||
+        { grep ERROR "$target/android/mvn.log" >&2; fail "mvn could not fetch what clients/android is built on"; }
     echo "$wanted" >"$done_jars"
 fi
 

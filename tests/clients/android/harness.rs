@@ -9,6 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
+/// What the oldest Android that the client runs on has.
+const SIGNATURE: &str = "android-api-level-21-5.0.1_r2.signature";
+
 /// How long a JVM may take for anything on a machine that runs every other test at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,6 +24,18 @@ pub fn java() -> Blocking {
     // Several JVMs on a small machine: none needs threads for each core.
     java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Xmx256m"]);
     java.arg("-Dfile.encoding=UTF-8").arg("-cp").arg(class_path(&[classes()]));
+    java
+}
+
+/// The checks: where sources, classes and Android's signature are is told as properties.
+pub fn checks() -> Blocking {
+    let mut java = java();
+    let properties =
+        [("sources", library()), ("classes", classes()), ("signature", jars().join(SIGNATURE))];
+    for (name, path) in properties {
+        java.arg(format!("-Dpushgate.{name}={}", path.display()));
+    }
+    java.arg("dev.pushgate.Checks");
     java
 }
 
@@ -121,8 +136,12 @@ impl Harness {
     }
 }
 
-/// The folder of the Java sources of the client.
-pub fn sources() -> PathBuf {
+/// The folder of the Java sources of the library.
+pub fn library() -> PathBuf {
+    clients().join("library/src/main/java/dev/pushgate")
+}
+
+fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/android")
 }
 
@@ -163,7 +182,7 @@ fn classes() -> PathBuf {
                 .arg(&classes)
                 .arg("-cp")
                 .arg(class_path(&[]))
-                .args(java_files(&sources()))
+                .args(java_files(&clients()))
                 .args(java_files(&tests))
                 .output()
                 .unwrap_or_else(|error| panic!("javac: {error}; `make install` brings it"));
@@ -175,8 +194,11 @@ fn classes() -> PathBuf {
 }
 
 fn class_path(folders: &[PathBuf]) -> std::ffi::OsString {
+    std::env::join_paths(folders.iter().cloned().chain([jars().join("*")])).unwrap()
+}
+
+fn jars() -> PathBuf {
     let jars = target().join("lib");
     assert!(jars.is_dir(), "{} is missing: run make test, which makes it", jars.display());
-    let all = folders.iter().cloned().chain([jars.join("*")]);
-    std::env::join_paths(all).unwrap()
+    jars
 }

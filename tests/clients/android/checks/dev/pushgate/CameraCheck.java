@@ -75,9 +75,9 @@ final class CameraCheck {
         try (Scene scene = new Scene()) {
             Peer peer = scene.opened();
             scene.camera.setRate(20);
-            long until = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(1800);
+            long start = System.nanoTime();
             int moves = 0;
-            while (System.nanoTime() < until) {
+            while (System.nanoTime() - start < TimeUnit.MILLISECONDS.toNanos(1800)) {
                 moves += 1;
                 scene.camera.move(moves, 0, 0);
                 Thread.sleep(2);
@@ -88,7 +88,8 @@ final class CameraCheck {
                 sent += 1;
                 text = peer.textWithin(0);
             }
-            check(sent >= 20 && sent <= 22, sent + " without an echo");
+            double most = 20 + (System.nanoTime() - start) * 1e-9;
+            check(sent >= 20 && sent <= most, sent + " without an echo");
             // An echo, and it goes on at once.
             peer.place("e-1", "c1", 1);
             same(peer.text(), "{\"x\":" + moves + ",\"y\":0,\"z\":0}");

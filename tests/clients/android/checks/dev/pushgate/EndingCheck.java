@@ -50,7 +50,7 @@ final class EndingCheck {
 
     public static void aTokenOfOursThatReplacedAnotherEndsNothing() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
-            scene.gateway.setLife(1);
+            scene.gateway.setLife(4);
             Peer peer = scene.opened();
             scene.gateway.request("/login");
             scene.gateway.setLife(7200);

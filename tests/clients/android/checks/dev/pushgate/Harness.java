@@ -26,7 +26,7 @@ public final class Harness implements CameraListener, ChannelListener {
     private Harness(String url, String channel, String mode, int count) {
         this.mode = mode;
         this.count = count;
-        client = PushgateClient.builder(null, url).name("harness").lateBy(1).build();
+        client = PushgateClient.builder(null, url).name("harness").lateBy(3).build();
         camera = client.camera(channel, this);
         camera.setRate(RATE);
         room = client.channel(channel, 0, this);

@@ -29,7 +29,7 @@ final class LoginCheck {
 
     public static void aTokenIsRenewedBeforeItEndsAndTheConnectionGoesOn() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
-            scene.gateway.setLife(1);
+            scene.gateway.setLife(4);
             Peer peer = scene.opened();
             scene.gateway.request("/login");
             scene.gateway.setLife(7200);
@@ -63,7 +63,7 @@ final class LoginCheck {
 
     public static void aRenewalThatIsRefusedIsALogin() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
-            scene.gateway.setLife(1);
+            scene.gateway.setLife(4);
             Peer peer = scene.opened();
             scene.gateway.setLife(7200);
             String problem = String.format(PROBLEM, "token-invalid");

@@ -14,15 +14,24 @@ final class Scene implements AutoCloseable {
     private final Context context = new Context();
 
     Scene() throws IOException {
-        this(new BackoffCheck.Drawn(0));
+        this(new BackoffCheck.Drawn(0), 0.3);
     }
 
     Scene(Random random) throws IOException {
+        this(random, 0.3);
+    }
+
+    /** With so many seconds that a heartbeat may be late. */
+    Scene(double lateBy) throws IOException {
+        this(new BackoffCheck.Drawn(0), lateBy);
+    }
+
+    private Scene(Random random, double lateBy) throws IOException {
         gateway = new FakeGateway();
         client =
                 PushgateClient.builder(context, gateway.url())
                         .name("Ada Lovelace")
-                        .lateBy(0.3)
+                        .lateBy(lateBy)
                         .random(random)
                         .build();
         camera = client.camera("camera/one", recorder);

@@ -4,7 +4,6 @@ import static dev.pushgate.Checks.check;
 import static dev.pushgate.Checks.same;
 
 import android.net.Network;
-import android.os.Build;
 import java.io.IOException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -177,27 +176,6 @@ final class StreamCheck {
         }
     }
 
-    public static void withoutANetworkNothingIsTriedAndItsReturnIsUsedAtOnce() throws IOException, InterruptedException {
-        for (int version : new int[] {35, 23}) {
-            Build.VERSION.SDK_INT = version;
-            try (Scene scene = new Scene()) {
-                Network wifi = new Network();
-                scene.networks().onAvailable(wifi);
-                Peer peer = scene.opened();
-                scene.networks().onLost(wifi);
-                same(peer.closed(), 0);
-                check(scene.gateway.isQuiet(200), "nothing is tried");
-                Network mobile = new Network();
-                scene.networks().onAvailable(mobile);
-                scene.again("e-0");
-                scene.networks().onLost(new Network());
-                check(scene.gateway.isQuiet(50), "that was none of ours");
-            } finally {
-                Build.VERSION.SDK_INT = 35;
-            }
-        }
-    }
-
     public static void itRestsWhilePausedAndGoesOnBehindIt() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
             Peer peer = scene.opened();
@@ -225,25 +203,6 @@ final class StreamCheck {
             check(scene.gateway.isQuiet(100), "it rests");
             scene.client.resume();
             scene.again("e-0");
-        }
-    }
-
-    public static void afterALongSleepTheTokenIsReplacedFirst() throws IOException, InterruptedException {
-        try (Scene scene = new Scene()) {
-            Peer peer = scene.opened();
-            scene.client.pause();
-            same(peer.closed(), 4000);
-            // Past the part of its life after which it is renewed, and then past all of it.
-            android.os.SystemClock.jump(7000_000);
-            scene.client.resume();
-            peer = scene.again("e-0");
-            same(peer.request.token(), "1.2");
-            scene.client.pause();
-            same(peer.closed(), 4000);
-            android.os.SystemClock.jump(8000_000);
-            scene.client.resume();
-            peer = scene.again("e-0");
-            same(peer.request.token(), "3.3");
         }
     }
 

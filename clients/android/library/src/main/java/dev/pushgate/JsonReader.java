@@ -19,7 +19,7 @@ final class JsonReader {
         private static final long serialVersionUID = 1;
 
         NotJson(int at) {
-            super("no JSON at " + at, null, false, false);
+            super("no JSON at " + at);
         }
     }
 
