@@ -13,8 +13,8 @@ mod common;
 
 #[path = "clients/android/harness.rs"]
 mod harness;
-#[path = "external/relay.rs"]
-mod relay;
+#[path = "clients/android/wire.rs"]
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use common::http::Request;
 use common::node::{API_KEY, TestNode, api_key_config};
 use common::{QUIET, ids_on, until};
 use harness::{Harness, checks, java_files, library};
-use relay::Relay;
 use serde_json::{Value, json};
+use wire::Wire;
 
 /// How long a whole test may take on a machine that runs every other test at once.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -83,30 +83,28 @@ async fn one_client_sees_where_another_goes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
-    const COUNT: u32 = 200;
+    const COUNT: u32 = 50;
     bounded(async {
-        let node = TestNode::start().await;
-        // A message takes some hundred bytes, and what comes before them not much more than thousand.
-        let relay = Relay::start(node.address(), 8_000).await;
-        let url = format!("http://{}", relay.address);
+        let node = TestNode::with_config("[presence]\nlinger = 0.2").await;
+        let wire = Wire::to(node.address()).await;
+        let url = format!("http://{}", wire.address);
         let mut watcher = Harness::start(&[&url, "camera", "watch"]);
         let client_id = watcher.says("open").await;
 
         let mut sender = Sender::connect(&node, "camera").await;
         for number in 1..=COUNT {
             sender.moves(number).await;
+            assert_eq!(watcher.line().await, sender.seen(number));
         }
-        let mut cuts = 0;
-        for number in 1..=COUNT {
-            let mut line = watcher.line().await;
-            if line.starts_with("trouble") {
-                cuts += 1;
-                assert_eq!(watcher.says("open").await, client_id);
-                line = watcher.line().await;
-            }
-            assert_eq!(line, sender.seen(number));
+        wire.cut();
+        for number in COUNT + 1..=2 * COUNT {
+            sender.moves(number).await;
         }
-        assert_eq!(cuts, 1, "{:?}", relay.heads());
+        watcher.says("trouble unreachable").await;
+        assert_eq!(watcher.says("open").await, client_id);
+        for number in COUNT + 1..=2 * COUNT {
+            assert_eq!(watcher.line().await, sender.seen(number));
+        }
 
         // The same while it rests.
         watcher.does("pause").await;
@@ -116,12 +114,12 @@ async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
             |users| users["count"] == 1,
         )
         .await;
-        for number in COUNT + 1..=COUNT + 50 {
+        for number in 2 * COUNT + 1..=3 * COUNT {
             sender.moves(number).await;
         }
         watcher.does("resume").await;
         assert_eq!(watcher.says("open").await, client_id);
-        for number in COUNT + 1..=COUNT + 50 {
+        for number in 2 * COUNT + 1..=3 * COUNT {
             assert_eq!(watcher.line().await, sender.seen(number));
         }
         let (status, rest) = watcher.ends().await;
