@@ -36,6 +36,51 @@ final class AloneCheck {
         }
     }
 
+    public static void whatIsOpenedWithoutANetworkWaitsForOne() throws IOException, InterruptedException {
+        try (Scene scene = new Scene()) {
+            Network wifi = new Network();
+            scene.networks().onAvailable(wifi);
+            scene.networks().onLost(wifi);
+            scene.camera.open();
+            check(scene.gateway.isQuiet(200), "nothing is tried");
+            scene.networks().onAvailable(wifi);
+            scene.again("e-0");
+        }
+    }
+
+    public static void ofSeveralNetworksTheNewestCounts() throws IOException, InterruptedException {
+        Build.VERSION.SDK_INT = 23;
+        try (Scene scene = new Scene()) {
+            Network mobile = new Network();
+            Network wifi = new Network();
+            scene.networks().onAvailable(mobile);
+            scene.networks().onAvailable(wifi);
+            scene.opened();
+            scene.networks().onLost(mobile);
+            check(scene.gateway.isQuiet(100), "that one was not in use");
+            scene.networks().onAvailable(mobile);
+            scene.again("e-0");
+            scene.networks().onLost(mobile);
+            scene.again("e-0");
+        } finally {
+            Build.VERSION.SDK_INT = 35;
+        }
+    }
+
+    public static void whatHeldForAWhileIsWaitedForLikeTheFirstTime() throws IOException, InterruptedException {
+        try (Scene scene = new Scene(new BackoffCheck.Drawn(0.125))) {
+            Peer peer = scene.opened();
+            for (String wait : new String[] {"0.125", "0.25", "0.5"}) {
+                peer.drop();
+                scene.recorder.hears("trouble unreachable 0 0 in " + wait);
+                peer = scene.again("e-0");
+            }
+            SystemClock.jump(11_000);
+            peer.drop();
+            scene.recorder.hears("trouble unreachable 0 0 in 0.125");
+        }
+    }
+
     public static void afterALongSleepTheTokenIsReplacedFirst() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
             Peer peer = scene.opened();

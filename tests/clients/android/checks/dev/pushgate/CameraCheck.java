@@ -83,16 +83,19 @@ final class CameraCheck {
                 Thread.sleep(2);
             }
             int sent = 0;
-            String text = peer.textWithin(0);
-            while (text != null) {
+            while (peer.textWithin(0) != null) {
                 sent += 1;
-                text = peer.textWithin(0);
             }
             double most = 20 + (System.nanoTime() - start) * 1e-9;
             check(sent >= 20 && sent <= most, sent + " without an echo");
+            scene.camera.move(-1, 0, 0);
+            String newest = peer.text();
+            same(newest, "{\"x\":-1,\"y\":0,\"z\":0}");
+            scene.camera.move(-2, 0, 0);
+            check(peer.textWithin(100) == null, "a second has not passed");
             // An echo, and it goes on at once.
-            peer.place("e-1", "c1", 1);
-            same(peer.text(), "{\"x\":" + moves + ",\"y\":0,\"z\":0}");
+            peer.say("{\"id\":\"e-1\",\"client_id\":\"c1\",\"data\":" + newest + "}");
+            same(peer.textWithin(500), "{\"x\":-2,\"y\":0,\"z\":0}");
         }
     }
 

@@ -27,7 +27,7 @@ final class ChannelCheck {
             peer.drop();
             check(scene.recorder.next().startsWith("trouble unreachable"), "it broke");
             peer = scene.gateway.peer().starts("e-1");
-            check(peer.request.line.endsWith("&since=e-1 HTTP/1.1"), peer.request.line);
+            check(peer.request.line.endsWith("&beat=1&since=e-1 HTTP/1.1"), peer.request.line);
             peer.say(said);
             String root = "{\"message\":{\"value\":\"v\",\"client_id\":\"o\",\"id\":\"e-2\"}}";
             peer.say(root);

@@ -11,11 +11,13 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -29,7 +31,7 @@ final class FakeGateway implements AutoCloseable {
     final BlockingQueue<Request> requests = new LinkedBlockingQueue<>();
 
     private final BlockingQueue<Peer> peers = new LinkedBlockingQueue<>();
-    private final Map<String, String> refusals = new LinkedHashMap<>();
+    private final Map<String, Queue<String>> refusals = new HashMap<>();
     private final List<Socket> sockets = new ArrayList<>();
     private final ServerSocket listener;
     private volatile int life = 7200;
@@ -76,9 +78,11 @@ final class FakeGateway implements AutoCloseable {
         life = seconds;
     }
 
-    /** Answers the next request to this path with something else. */
+    /** Answers the next request to this path with something else, or the one behind those that have such an answer. */
     synchronized void refuse(String path, String status, String headers, String body) {
-        refusals.put(path, status + "\r\n" + headers + "Content-Length: " + body.length() + "\r\n\r\n" + body);
+        int length = body.getBytes(StandardCharsets.UTF_8).length;
+        String answer = status + "\r\n" + headers + "Content-Length: " + length + "\r\n\r\n" + body;
+        refusals.computeIfAbsent(path, unknown -> new ArrayDeque<>()).add(answer);
     }
 
     /** The next WebSocket, which was told where it starts. */
@@ -157,7 +161,8 @@ final class FakeGateway implements AutoCloseable {
             throws IOException {
         String refusal;
         synchronized (this) {
-            refusal = refusals.remove(request.path());
+            Queue<String> refused = refusals.get(request.path());
+            refusal = refused == null ? null : refused.poll();
         }
         if (refusal != null) {
             write(out, "HTTP/1.1 " + refusal);

@@ -138,6 +138,23 @@ final class LoginCheck {
         }
     }
 
+    public static void aTokenThatCannotBeInAHeadIsNone() throws IOException, InterruptedException {
+        String[] answers = {
+            "{\"client_id\":\"c\",\"token\":\"a\\r\\nb: c\"}", "{\"client_id\":\"c\",\"token\":\"é\"}",
+            "{\"client_id\":\"c\",\"token\":\"\"}", "{\"client_id\":\"c\"}", "{\"token\":\"t\"}", "[]", "",
+        };
+        try (Scene scene = new Scene()) {
+            for (String answer : answers) {
+                scene.gateway.refuse("/login", "200 OK", "", answer);
+            }
+            scene.camera.open();
+            for (int number = 0; number < answers.length; number += 1) {
+                scene.recorder.hears("trouble unreachable 0 0 in 0");
+            }
+            scene.again("e-0");
+        }
+    }
+
     public static void anotherLoginIsAnotherClientOnTheSameChannels() throws IOException, InterruptedException {
         try (Scene scene = new Scene()) {
             Peer peer = scene.opened();

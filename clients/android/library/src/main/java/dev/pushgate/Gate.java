@@ -137,11 +137,11 @@ final class Gate {
 
     /** Closes all streams, and ends presence and tokens; {@code done} is called, on any thread, when that is over. */
     void logout(Runnable done) {
+        Identity before = identity;
+        forget();
         for (Stream stream : copyOfStreams()) {
             stream.close();
         }
-        Identity before = identity;
-        forget();
         if (before == null) {
             done.run();
         } else {
