@@ -45,6 +45,10 @@ pub enum Route {
     Other,
 }
 
+/// Where browsers look beside `/pages`.
+const PAGES: [&str; 7] =
+    ["/pushgate.js", "/widget.js", "/widget", "/camera", "/chat", "/board", "/talkgadget"];
+
 impl Route {
     /// The verb that `path` begins with.
     pub fn of(path: &str) -> Self {
@@ -54,7 +58,7 @@ impl Route {
             Some(0) => return Self::Other,
             Some(at) => path.get(..=at).unwrap_or_default(),
         };
-        if matches!(verb, "/pushgate.js" | "/widget.js" | "/widget" | "/talkgadget") {
+        if PAGES.contains(&verb) {
             return Self::Pages;
         }
         Self::ALL.iter().find(|route| route.path() == verb).copied().unwrap_or(Self::Other)
@@ -128,6 +132,10 @@ mod tests {
             ("/_ah/channel/jsapi", Route::ChannelApi),
             ("/pushgate.js", Route::Pages),
             ("/widget/", Route::Pages),
+            ("/camera", Route::Pages),
+            ("/chat/lobby/", Route::Pages),
+            ("/ws/chat/lobby", Route::Ws),
+            ("/board", Route::Pages),
             ("/pages/demo.js", Route::Pages),
             ("/_ah/channel/dev", Route::ChannelApi),
             ("/nowhere", Route::Other),

@@ -50,7 +50,7 @@ pub(super) async fn welcome(request: Request) -> Response {
 
 /// A browser says that it takes HTML, and no text rather; curl takes anything, and is not meant.
 /// Source: RFC 9110 section 12.5.1.
-fn accepts_html(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_html(headers: &HeaderMap) -> bool {
     let weight = |media: &str| {
         let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
         let mut ranges = values.flat_map(|value| value.split(','));
