@@ -145,7 +145,7 @@ at("tilt").addEventListener("click", async () => {
   if (pilot.isOn) await stop();
   if (wasTilted) return;
   if (await mayUseSensor()) start(true);
-  else at("trouble").textContent = "This phone keeps to itself how it is held.";
+  else at("trouble").textContent = "This phone does not say how it is held.";
 });
 lookForSensor(() => (at("tilt").hidden = false));
 

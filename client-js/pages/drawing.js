@@ -83,7 +83,6 @@ export class Drawing {
     const { context, view, size, colours } = this;
     const points = [...trail, shown].map((place) => project(view, size, place));
     context.strokeStyle = colours.red;
-    context.lineCap = "round";
     for (let index = 1; index < points.length; index += 1) {
       const part = index / points.length;
       context.globalAlpha = part * 0.35;

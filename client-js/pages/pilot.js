@@ -120,29 +120,31 @@ export class Pilot {
   }
 }
 
-/** Calls `there` if this device tells how it is held; where it must be asked for that, `asked` says so. */
-export function lookForSensor(there) {
-  const { DeviceOrientationEvent } = globalThis;
-  if (!DeviceOrientationEvent || !isSecureContext) return;
-  if (typeof DeviceOrientationEvent.requestPermission === "function") return there();
-  const abort = new AbortController();
-  addEventListener(
-    "deviceorientation",
-    ({ beta }) => {
-      abort.abort();
-      // A device without a sensor tells once that it knows nothing.
-      if (beta !== null) there();
-    },
-    { signal: abort.signal },
-  );
+/** Milliseconds within which a sensor says something, if there is one. */
+const SENSED = 1500;
+
+/** True once the device tells how it is held; false if `signal` ends that, or it tells that it does not know. */
+function senses(signal) {
+  return new Promise((done) => {
+    signal?.addEventListener("abort", () => done(false));
+    addEventListener("deviceorientation", ({ beta }) => done(beta !== null), { once: true, signal });
+  });
 }
 
-/** Whether the sensor may be used; asks where that is the custom. Must come from a click. */
+/** Calls `there` if this device tells how it is held, or may do so if it is asked. */
+export async function lookForSensor(there) {
+  const { DeviceOrientationEvent } = globalThis;
+  if (!DeviceOrientationEvent || !isSecureContext) return;
+  const mayBeAsked = typeof DeviceOrientationEvent.requestPermission === "function";
+  if ((mayBeAsked && matchMedia("(pointer: coarse)").matches) || (await senses())) there();
+}
+
+/** Whether there is a sensor that may be used; asks where that is the custom. Must come from a click. */
 export async function mayUseSensor() {
   const ask = globalThis.DeviceOrientationEvent?.requestPermission;
-  if (typeof ask !== "function") return true;
   try {
-    return (await ask.call(globalThis.DeviceOrientationEvent)) === "granted";
+    const answer = typeof ask === "function" ? await ask.call(globalThis.DeviceOrientationEvent) : "granted";
+    return answer === "granted" && (await senses(AbortSignal.timeout(SENSED)));
   } catch {
     return false;
   }

@@ -5,8 +5,6 @@
 export const REACH = 10;
 /** No drawing reaches farther; numbers beyond it would lose their digits. */
 const FAR = 1e12;
-/** The part of the view that a camera must leave for the view to follow. */
-const INNER = 0.9;
 /** The part that the cameras take up after a view was made for them, and below which it is made anew. */
 const FILLED = 0.72;
 const SPARSE = 0.3;
@@ -78,7 +76,8 @@ export function fit(view, box, size) {
   const [wide, high] = [short / Math.max(1, size.width), short / Math.max(1, size.height)];
   const centre = { x: (box.left + box.right) / 2, z: (box.near + box.far) / 2 };
   const needed = Math.max(((box.right - box.left) / 2) * wide, ((box.far - box.near) / 2) * high);
-  const seen = view.reach * INNER;
+  // To the very edge: a hand that moves over one map moves nobody else's view.
+  const seen = view.reach * 1.001;
   const isInside =
     box.left >= view.x - seen / wide && box.right <= view.x + seen / wide &&
     box.near >= view.z - seen / high && box.far <= view.z + seen / high;
@@ -157,7 +156,7 @@ export function approachView(from, to, elapsed, pace) {
  */
 export function tiltOf({ beta, gamma }, first, turn = 0) {
   const part = (value) => Math.min(1, Math.max(-1, value / 30));
-  const [forth, aside] = [part(around180(first.beta - beta)), part(around180(gamma - first.gamma))];
+  const [forth, aside] = [part(around180(first.beta - beta)), part(gamma - first.gamma)];
   switch (((turn % 360) + 360) % 360) {
     case 90: return { x: -forth, z: aside };
     case 180: return { x: -aside, z: -forth };

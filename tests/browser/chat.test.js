@@ -17,7 +17,7 @@ async function newContext(t, options = {}) {
 /** Enters a room by the page that asks for it. */
 async function enter(t, context, node, room) {
   const page = await open(t, context, `${node.url}/chat/`);
-  await page.getByLabel("Which room?").fill(room);
+  await page.getByRole("textbox", { name: "Which room?" }).fill(room);
   await page.keyboard.press("Enter");
   await page.locator("push-gate .person").first().waitFor();
   return page;
@@ -112,7 +112,7 @@ test("a bad name is told in words, where it is written and where it is an addres
   const page = await open(t, context, `${node.url}/chat/`);
   const cases = [["my room", /How about my-room/], ["", /needs a name/], ["x".repeat(65), /at most 64/], ["..", /lead elsewhere/], ["👋", /letters, digits/]];
   for (const [room, why] of cases) {
-    await page.getByLabel("Which room?").fill(room);
+    await page.getByRole("textbox", { name: "Which room?" }).fill(room);
     await page.keyboard.press("Enter");
     assert.match(await page.getByRole("alert").innerText(), why);
   }
@@ -122,7 +122,7 @@ test("a bad name is told in words, where it is written and where it is an addres
   await page.getByText("letters, digits and _.~- only").waitFor();
   await isAccessible(page);
   await page.getByRole("link", { name: "Choose a room" }).click();
-  await page.getByLabel("Which room?").waitFor();
+  await page.getByRole("textbox", { name: "Which room?" }).waitFor();
 });
 
 test("the link to share leads here", async (t) => {
