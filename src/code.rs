@@ -31,10 +31,14 @@ pub enum Problem {
     NotFound,
     /// The path exists, the method does not; answered with `Allow`.
     MethodNotAllowed,
+    /// No topic of that id is on the board.
+    UnknownTopic,
     /// The kind of the channel takes no posts.
     NotPostable,
     /// The idempotency key was used for another body.
     KeyReused,
+    /// The board has no room for another topic.
+    BoardFull,
     /// The body or the message is larger than its limit.
     TooLarge,
     /// The body is of a media type that no verb takes.
@@ -53,13 +57,15 @@ pub enum Problem {
     OverCapacity,
     /// The node is going away; another one, or the next life of this one, will answer.
     Draining,
+    /// The database cannot be reached or written now.
+    Unavailable,
     /// A bug of ours: the request was given up, nothing else was touched.
     Internal,
 }
 
 impl Problem {
     /// Every problem there is, in the order of the table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::BadRequest,
         Self::BadChannel,
         Self::Unauthorized,
@@ -71,8 +77,10 @@ impl Problem {
         Self::UnknownChannel,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::UnknownTopic,
         Self::NotPostable,
         Self::KeyReused,
+        Self::BoardFull,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::TargetTooLong,
@@ -82,6 +90,7 @@ impl Problem {
         Self::RateLimited,
         Self::OverCapacity,
         Self::Draining,
+        Self::Unavailable,
         Self::Internal,
     ];
 
@@ -99,8 +108,10 @@ impl Problem {
             Self::UnknownChannel => (404, "unknown-channel", "No such channel"),
             Self::NotFound => (404, "not-found", "No such path"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Not a method of this path"),
+            Self::UnknownTopic => (404, "unknown-topic", "No such topic is on the board"),
             Self::NotPostable => (405, "not-postable", "This channel takes no posts"),
             Self::KeyReused => (409, "key-reused", "The idempotency key belongs to another post"),
+            Self::BoardFull => (409, "board-full", "The board is full"),
             Self::TooLarge => (413, "too-large", "Too large"),
             Self::UnsupportedMediaType => (415, "unsupported-media-type", "Not a type of body"),
             Self::TargetTooLong => (414, "target-too-long", "The request target is too long"),
@@ -110,6 +121,7 @@ impl Problem {
             Self::RateLimited => (429, "rate-limited", "Too fast"),
             Self::OverCapacity => (503, "over-capacity", "A limit of this node is reached"),
             Self::Draining => (503, "draining", "This node is going away"),
+            Self::Unavailable => (503, "unavailable", "The database is not available"),
             Self::Internal => (500, "internal", "Something broke in the gateway"),
         }
     }

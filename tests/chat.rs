@@ -108,6 +108,57 @@ async fn what_a_socket_says_in_another_shape_is_ignored_and_counted() {
     reaches(&node, "pushgate_ignored_messages_total", ignored).await;
 }
 
+/// A small generator that repeats itself under its seed. Source: Vigna, "xorshift".
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(most).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_rooms_never_mix() {
+    const ROOMS: usize = 50;
+    const TEXTS: usize = 2000;
+    let seed = u64::from(std::process::id()) + 1;
+    println!("seed {seed}");
+    let mut dice = Dice(seed);
+    let node = TestNode::start().await;
+    let alice = node.login().await;
+    let name = |room: usize| if room == 0 { "chat".to_owned() } else { format!("chat/{room}") };
+    let (mut speakers, mut listeners) = (Vec::new(), Vec::new());
+    for room in 0..ROOMS {
+        speakers.push(TestClient::connect(&node, Transport::Ws, &name(room), "").await);
+        let transport = [Transport::Sse, Transport::Stream, Transport::Ws][room % 3];
+        listeners.push(TestClient::connect(&node, transport, &name(room), "").await);
+    }
+    let mut said = vec![Vec::new(); ROOMS];
+    for number in 0..TEXTS {
+        let room = dice.below(ROOMS);
+        let text = format!("{number} in {room}");
+        if dice.below(4) == 0 {
+            node.post_to(&name(room), &alice, &text).await;
+        } else {
+            speakers[room].send(&json!({ "message": text }).to_string()).await;
+            // Its own comes back when it has its place: so each room has one order.
+            while text_of(&speakers[room].next().await) != text {}
+        }
+        said[room].push(text);
+    }
+    for (listener, texts) in listeners.iter_mut().zip(said) {
+        for text in texts {
+            assert_eq!(text_of(&listener.next().await), text, "seed {seed}");
+        }
+    }
+    for listener in &mut listeners {
+        listener.is_quiet_for(std::time::Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prefix_stands_before_each_text() {
     let node = TestNode::with_config("[channels.\"chat/*\"]\nprefix = \"[room] \"").await;

@@ -2,7 +2,7 @@
 # Installs what the tests of clients that others wrote need, and says what it does:
 #
 #   curl, openssl, prlimit, python3, chromium and node with npm, by apt-get, where `command -v` does not find them,
-#   libfaketime, by apt-get, where no directory of /usr/lib has it,
+#   libfaketime and postgresql, by apt-get, where no directory of /usr/lib has them,
 #   the Python package `websockets`, in a virtual environment below the target directory,
 #   the npm packages of tests/external and tests/browser, in node_modules there.
 #
@@ -34,6 +34,8 @@ has curl || need curl
 has openssl || need openssl
 has prlimit || need util-linux
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || need faketime
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need postgresql
+has setpriv || need util-linux
 if ! has python3; then
     need python3
     need python3-venv

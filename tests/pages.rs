@@ -43,20 +43,25 @@ async fn a_page_has_one_address_with_and_without_a_slash() {
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{path}: {policy}");
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
-        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
         let slash = get(&node, &format!("{path}/")).await;
         assert_eq!((slash.status, slash.body), (200, page.body.clone()), "{path}/");
 
-        let etag = page.header("etag").unwrap();
-        let again = Request::get(path).header("If-None-Match", etag).send(&node).await;
-        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
-        let head = Request::new("HEAD", path).send(&node).await;
-        assert_eq!((head.status, head.header("etag")), (200, Some(etag)), "{path}");
         for method in ["POST", "PUT", "DELETE"] {
             let refused = Request::new(method, path).send(&node).await;
             assert_eq!(refused.status, 405, "{method} {path}");
             assert_eq!(refused.header("allow"), Some("GET, HEAD"), "{method} {path}");
         }
+        if path == "/board" {
+            // With its topics in it, it is another page each time.
+            assert_eq!(page.header("cache-control"), Some("no-store"));
+            continue;
+        }
+        assert_eq!(page.header("cache-control"), Some("no-cache"), "{path}");
+        let etag = page.header("etag").unwrap();
+        let again = Request::get(path).header("If-None-Match", etag).send(&node).await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+        let head = Request::new("HEAD", path).begin(&node).await.head().await.unwrap();
+        assert_eq!((head.status, head.header("etag")), (200, Some(etag)), "{path}");
     }
 }
 
@@ -128,7 +133,7 @@ async fn a_name_that_none_can_have_is_refused_in_words() {
             Request::get(&path).send(&node).await.problem(400, "bad-channel");
         }
     }
-    for path in ["/chat/a/b", "/chat//", "/chat//a", "/camera/a/b", "/board/a", "/Chat"] {
+    for path in ["/chat/a/b", "/chat//a", "/camera/a/b", "/board/a", "/Chat"] {
         assert_eq!(get(&node, path).await.status, 404, "{path}");
     }
 }

@@ -67,6 +67,22 @@ fn every_part_has_its_place() {
 }
 
 #[test]
+fn a_kind_is_one_small_file_that_knows_no_way_in_or_out() {
+    let kinds = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/channel/kind");
+    let files = rust_files(&kinds);
+    assert!(files.len() > 6, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.lines().count() < 150, "{} is long", file.display());
+        for word in text.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
+            let is_way = ["socket", "transport", "http"].iter().any(|way| word.contains(way))
+                || ["ws", "sse", "tcp"].contains(&word);
+            assert!(!is_way, "{} names {word}", file.display());
+        }
+    }
+}
+
+#[test]
 fn nothing_below_the_gate_knows_http() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for part in ["hub", "presence", "engine", "identity", "channel", "dialect", "store", "code"] {

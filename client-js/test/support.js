@@ -93,12 +93,6 @@ export class Gateway {
     this.#port = Number(port);
   }
 
-  /** Whether it has this channel; one that does not know its kind yet has none. */
-  async has(channel) {
-    const answer = await fetch(`${this.url}/poll/${channel}?wait=0`);
-    return answer.status !== 404;
-  }
-
   /** Sends a signal and waits for the end. */
   async stop(signal = "SIGTERM") {
     const child = this.#process;

@@ -102,11 +102,10 @@ describe("transports", { concurrency: true }, () => {
           [{ deep: [1, "two", null, { three: 3 }] }, "text", 7, false, null, { users: [] }, { since: "x" }],
         ],
         [`chat/${transport}`, ["hello", '{"message":1}']],
-        ["camera", [{ x: 1, y: -2.5, z: 3e10 }]],
+        [`camera/${transport}`, [{ x: 1, y: -2.5, z: 3e10 }]],
       ];
       for (const [name, values] of kinds) {
         test(`${name} takes what it is made for`, async (t) => {
-          if (!(await gateway.has(name))) return t.skip("no such kind yet");
           const gate = await join(t);
           const { channel, told } = await opened(gate, name);
           for (const value of values) {
@@ -121,10 +120,9 @@ describe("transports", { concurrency: true }, () => {
             told.messages.every((message) => message.client_id === gate.clientId && !message.direct),
             name,
           );
-          if (name !== "camera") return undefined;
+          if (!name.startsWith("camera")) return;
           const error = await channel.post({ x: "left" }).catch((caught) => caught);
           assert.equal(error.status, 400);
-          return undefined;
         });
       }
 

@@ -9,9 +9,11 @@ mod name;
 mod policy;
 mod position;
 mod publication;
+mod topics;
 
 pub use kind::{Accepted, Content, Inbound, Kind, Rejection};
 pub use name::{ChannelName, NameError, Pattern};
 pub use policy::{Bounds, DeliveryPolicy, Policies, Policy};
 pub use position::{Epoch, Position, Since, SinceError};
 pub use publication::{Gap, Publication};
+pub use topics::{Topic, Topics};

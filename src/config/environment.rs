@@ -1,5 +1,6 @@
 //! The environment as a [`Table`]: `PUSHGATE_PRESENCE__TIMEOUT=5` is `presence.timeout`.
 
+use super::database::SCHEMES;
 use super::file;
 use super::mistake::{Mistake, Origin};
 use super::suggest;
@@ -33,6 +34,11 @@ pub(super) fn read(
             "PORT" => {
                 let origin = Origin::Variable(name);
                 found.port = Some(Node { origin, value: Value::Raw(text) });
+            }
+            "DATABASE_URL" if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) => {
+                // Before ours in the alphabet, so that `PUSHGATE_DATABASE__URL` is laid over it.
+                let branch = grow(&["database", "url"], &[], &Origin::Variable(name), text);
+                tree::overlay(&mut found.table, branch, "", mistakes);
             }
             "REDIS_URL" | "DATABASE_URL" => found.unserved.push(name),
             _ if is_service_link(&name, &text) => {}

@@ -9,8 +9,8 @@ use super::secret::strong;
 use super::section::Section;
 use super::tree::{self, Node, Table, Value};
 use super::{
-    Admin, Api, Channels, Config, ConfigError, Cors, Heartbeat, Hooks, Limits, Log, Login, Post,
-    Presence, Server, Tls, Tokens, environment, file, network, suggest,
+    Admin, Api, Channels, Config, ConfigError, Cors, Database, Heartbeat, Hooks, Limits, Log,
+    Login, Post, Presence, Server, Tls, Tokens, environment, file, network, suggest,
 };
 
 /// A key for HMAC-SHA-256 has 256 bits, and characters have at most 8.
@@ -107,6 +107,7 @@ fn read(table: Table, mistakes: &mut Vec<Mistake>) -> Config {
     config.api = root.table("api", Api::read);
     config.admin = root.table("admin", Admin::read);
     config.hooks = root.table("hooks", Hooks::read);
+    config.database = root.table("database", Database::read);
     config.tls = root.table("tls", Tls::read);
     config.heartbeat = root.table("heartbeat", Heartbeat::read);
     config.server = root.table("server", Server::read);

@@ -6,7 +6,7 @@
 //! (`section.rs`). What nobody reads is unknown, and a mistake. All mistakes are told together
 //! ([`ConfigError`]), before a port is opened.
 //!
-//! From weakest to strongest: the defaults, the file, `PORT`, `PUSHGATE_…`, flags.
+//! From weakest to strongest: the defaults, the file, `PORT` and `DATABASE_URL`, `PUSHGATE_…`, flags.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ mod admin;
 mod api;
 mod channels;
 mod cors;
+mod database;
 mod environment;
 mod file;
 mod heartbeat;
@@ -47,6 +48,7 @@ pub use admin::Admin;
 pub use api::Api;
 pub use channels::{ChannelRule, Channels, Delivery, HistoryBounds, Kind};
 pub use cors::Cors;
+pub use database::Database;
 pub use heartbeat::Heartbeat;
 pub use hooks::{HookEncoding, Hooks};
 pub use limits::Limits;
@@ -63,7 +65,7 @@ pub use tls::Tls;
 pub use tokens::Tokens;
 
 /// The tables of the file.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "limits",
     "presence",
     "post",
@@ -73,6 +75,7 @@ const TABLES: [&str; 14] = [
     "api",
     "admin",
     "hooks",
+    "database",
     "tls",
     "heartbeat",
     "server",
@@ -117,6 +120,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[hooks]`.
     pub hooks: Hooks,
+    /// `[database]`.
+    pub database: Database,
     /// `[tls]`. Default: none, HTTP in the clear.
     pub tls: Option<Tls>,
     /// `[heartbeat]`.
@@ -128,7 +133,7 @@ pub struct Config {
     /// `[channels]`.
     pub channels: Channels,
     /// Names, never values, of environment variables that ask for what this build has not:
-    /// `REDIS_URL`, `DATABASE_URL`.
+    /// `REDIS_URL`, and a `DATABASE_URL` that is none of PostgreSQL.
     pub unserved: Vec<String>,
 }
 
@@ -151,6 +156,7 @@ impl Default for Config {
             api: Api::default(),
             admin: Admin::default(),
             hooks: Hooks::default(),
+            database: Database::default(),
             tls: None,
             heartbeat: Heartbeat::default(),
             server: Server::default(),

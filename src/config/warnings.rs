@@ -63,8 +63,8 @@ impl Config {
                 "REDIS_URL" => {
                     "REDIS_URL is set, but this build has no Redis engine: it runs in memory".into()
                 }
-                "DATABASE_URL" => "DATABASE_URL is set, but this build has no database store: \
-                                   topics and history do not outlive the process"
+                "DATABASE_URL" => "DATABASE_URL is set, but is no address of PostgreSQL: \
+                                   topics are kept in a file in the data directory"
                     .into(),
                 other => format!("{other} is set, but this build does not serve it"),
             });

@@ -19,14 +19,17 @@ pub(super) async fn healthz() -> Response {
     json(r#"{"status":"ok"}"#)
 }
 
-/// New clients may come; 503 while draining. What this build cannot serve is named.
+/// New clients may come; 503 while draining. What this build cannot serve is named, and what it cannot
+/// reach, without which all else goes on.
 pub(super) async fn readyz(State(gate): State<Arc<Gate>>) -> Response {
     if gate.drain.is_draining() {
         return Failure::draining().into_response();
     }
     let unserved: Vec<_> = gate.config.unserved.iter().map(|name| string(name)).collect();
     let unserved = array(unserved.iter().map(String::as_str));
-    json(format!(r#"{{"status":"ready","unserved":{unserved}}}"#))
+    let unavailable = if gate.board.is_reached() { "" } else { "\"database\"" };
+    let members = format!(r#""unserved":{unserved},"unavailable":[{unavailable}]"#);
+    json(format!(r#"{{"status":"ready",{members}}}"#))
 }
 
 /// What the `type` of a problem document points to.

@@ -5,6 +5,7 @@
 //! routes on one page; a file a verb.
 
 mod api;
+mod board;
 mod body;
 mod health;
 mod history;
@@ -30,6 +31,7 @@ mod router;
 mod stream;
 mod subscribe;
 mod tally;
+mod topics;
 mod users;
 mod welcome;
 mod ws;
@@ -41,6 +43,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
+pub use board::Board;
 pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
 pub use leave::{Detachable, Leaving};
@@ -136,6 +139,8 @@ pub struct Gate {
     pub webhook: Option<Arc<Webhook>>,
     /// The channels.
     pub hub: Arc<Hub>,
+    /// The topics.
+    pub board: Board,
     /// How many connections are open from each address.
     pub addresses: Arc<AddressCounts>,
     /// Keys of posts that may be repeated.

@@ -138,7 +138,7 @@ impl Peer for ChannelPeer {
             Err(Refusal::Enough) => return Reaction::Close(Close::RateLimited),
         }
         let inbound = match said {
-            Said::Text(text) => Inbound::Frame(text),
+            Said::Text(text) => Inbound::Spoken(text),
             Said::Binary(bytes) => Inbound::Binary(bytes),
         };
         let reaction = self.say(inbound);

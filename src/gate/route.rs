@@ -17,7 +17,7 @@ pub enum Route {
     Post,
     /// `/ws` and `/ws/{channel}`.
     Ws,
-    /// `/sse` and `/sse/{channel}`.
+    /// `/sse` and `/sse/{channel}`, and `/topic_stream`, which is one of these.
     Sse,
     /// `/stream` and `/stream/{channel}`.
     Stream,
@@ -27,6 +27,8 @@ pub enum Route {
     Users,
     /// `/history` and `/history/{channel}`.
     History,
+    /// `/topics` and `/topics/{id}`.
+    Topics,
     /// What stands below `/api`.
     Api,
     /// What stands below `/_ah`, where clients of the Channel API look.
@@ -45,9 +47,9 @@ pub enum Route {
     Other,
 }
 
-/// Where browsers look beside `/pages`.
+/// Addresses of pages and scripts beside those below `/pages`.
 const PAGES: [&str; 7] =
-    ["/pushgate.js", "/widget.js", "/widget", "/camera", "/chat", "/board", "/talkgadget"];
+    ["/pushgate.js", "/widget.js", "/widget", "/talkgadget", "/camera", "/chat", "/board"];
 
 impl Route {
     /// The verb that `path` begins with.
@@ -60,6 +62,9 @@ impl Route {
         };
         if PAGES.contains(&verb) {
             return Self::Pages;
+        }
+        if verb == "/topic_stream" {
+            return Self::Sse;
         }
         Self::ALL.iter().find(|route| route.path() == verb).copied().unwrap_or(Self::Other)
     }
@@ -76,6 +81,7 @@ impl Route {
             Self::Poll => "/poll",
             Self::Users => "/users",
             Self::History => "/history",
+            Self::Topics => "/topics",
             Self::Api => "/api",
             Self::ChannelApi => "/_ah",
             Self::Pages => "/pages",
@@ -99,6 +105,7 @@ impl Label for Route {
         Self::Stream,
         Self::Users,
         Self::History,
+        Self::Topics,
         Self::Logout,
         Self::Api,
         Self::ChannelApi,
@@ -136,6 +143,8 @@ mod tests {
             ("/chat/lobby/", Route::Pages),
             ("/ws/chat/lobby", Route::Ws),
             ("/board", Route::Pages),
+            ("/topics/7", Route::Topics),
+            ("/topic_stream/", Route::Sse),
             ("/pages/demo.js", Route::Pages),
             ("/_ah/channel/dev", Route::ChannelApi),
             ("/nowhere", Route::Other),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::map_response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 use super::api::create_channel::create_channel;
 use super::api::dev::{dev, uncached};
@@ -12,8 +12,8 @@ use super::api::disconnect::disconnect;
 use super::api::send_message::send_message;
 use super::problem::Failure;
 use super::{
-    Gate, health, history, login, logout, metrics, pages, poll, post as posts, stream, users,
-    welcome, ws,
+    Gate, health, history, login, logout, metrics, pages, poll, post as posts, stream, topics,
+    users, welcome, ws,
 };
 use crate::code::Problem;
 
@@ -23,6 +23,8 @@ const READ: Allow = "GET, HEAD";
 const OPEN: Allow = "GET";
 const WRITE: Allow = "POST";
 const BOTH: Allow = "GET, POST";
+const ADD: Allow = "GET, HEAD, POST";
+const REMOVE: Allow = "DELETE";
 
 /// The service that answers every request. A slash at the end is the same address.
 pub fn router(gate: Arc<Gate>) -> Router {
@@ -36,6 +38,9 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = verb(router, "/poll", OPEN, || get(poll::poll));
     router = verb(router, "/users", READ, || get(users::users));
     router = verb(router, "/history", READ, || get(history::history));
+    router = both(router, "/topics", ADD, || get(topics::list).post(topics::add));
+    router = both(router, "/topics/{id}", REMOVE, || delete(topics::remove));
+    router = both(router, "/topic_stream", OPEN, || get(topics::topic_stream));
     router = both(router, "/api/create_channel", WRITE, || post(create_channel));
     router = both(router, "/api/send_message", WRITE, || post(send_message));
     router = both(router, "/api/disconnect", WRITE, || post(disconnect));
@@ -54,6 +59,7 @@ pub fn router(gate: Arc<Gate>) -> Router {
     for (path, asset) in files.chain(pages::SCRIPTS) {
         router = both(router, path, READ, || pages::methods(asset));
     }
+    router = both(router, "/board", READ, || get(pages::board::board));
     finish(router.route("/", only(READ, get(welcome::welcome))), gate)
 }
 

@@ -20,7 +20,7 @@ use crate::worker::{Delivered, Missing};
 #[derive(Debug, Default)]
 pub struct Tally {
     /// What was published.
-    pub(super) publications: By<(Way, Kind), 6>,
+    pub(super) publications: By<(Way, Kind), 8>,
     /// Direct messages that were accepted.
     pub(super) direct: By<Way, 2>,
     /// Posts that were answered from an earlier one.
@@ -32,11 +32,11 @@ pub struct Tally {
     /// Gaps that were told at the start.
     pub(super) gaps: By<Missing, 2>,
     /// Requests and messages that failed.
-    pub(super) rejections: By<(Way, Problem), 46>,
+    pub(super) rejections: By<(Way, Problem), 52>,
     /// Those that failed by a limit, and connections that were ended by one.
     pub(super) limited: By<Limit, 15>,
     /// Requests that were answered.
-    pub(super) requests: By<(Route, Class), 90>,
+    pub(super) requests: By<(Route, Class), 95>,
     /// Bytes that HTTP wrote.
     pub sent: Count,
     /// Bytes that HTTP read.
@@ -146,12 +146,14 @@ impl Label for Class {
 
 impl Label for Kind {
     /// Those that are published on.
-    const ALL: &'static [Self] = &[Self::Message, Self::Chat, Self::Json];
+    const ALL: &'static [Self] = &[Self::Message, Self::Camera, Self::Chat, Self::Json];
 
     fn text(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Message => "message",
+            Self::Camera => "camera",
             Self::Chat => "chat",
+            Self::Board => "board",
             Self::Json => "json",
             Self::Echo => "echo",
             Self::Off => "off",

@@ -15,9 +15,10 @@ mod recent;
 mod subscribe;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
@@ -45,6 +46,8 @@ pub struct Hub {
     /// The channel of all private lines; see [`Hub::line`].
     line: Arc<Channel>,
     next_key: AtomicU64,
+    /// What each board begins with; see [`Hub::stand`].
+    standing: RwLock<Option<Bytes>>,
     users_pushes: Count,
 }
 
@@ -75,8 +78,15 @@ impl Hub {
         let root = ChannelName::root();
         let (last, policy) = (engine.open(&root), Arc::new(line_policy()));
         let line = Arc::new(Channel::new(LINE, &root, &policy, (last, workers.count())));
-        let (next_key, users_pushes) = (AtomicU64::new(0), Count::default());
-        Self { channels: DashMap::new(), workers, engine, line, next_key, users_pushes }
+        Self {
+            channels: DashMap::new(),
+            workers,
+            engine,
+            line,
+            next_key: AtomicU64::new(0),
+            standing: RwLock::default(),
+            users_pushes: Count::default(),
+        }
     }
 
     /// The workers that deliver for this hub.
@@ -96,7 +106,21 @@ impl Hub {
     fn make(&self, name: &ChannelName, policy: &Arc<Policy>) -> Arc<Channel> {
         let key = ChannelKey(self.next_key.fetch_add(1, Ordering::Relaxed));
         let begun = (self.engine.open(name), self.workers.count());
-        Arc::new(Channel::new(key, name, policy, begun))
+        let channel = Channel::new(key, name, policy, begun);
+        let standing = self.standing.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Kind::Board, Some(plain)) = (policy.kind, standing) {
+            channel.state().begin_with(self.engine.order(name, begun.0), plain);
+        }
+        Arc::new(channel)
+    }
+
+    /// From now on a board that is opened begins with `plain`; answers those that are open, which it
+    /// is to be published on.
+    pub fn stand(&self, plain: Bytes) -> Vec<(ChannelName, Arc<Policy>)> {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some(plain);
+        // One that was opened with what stood before is in the map by now.
+        let boards = self.channels.iter().filter(|open| open.policy.kind == Kind::Board);
+        boards.map(|open| (open.name.clone(), Arc::clone(&open.policy))).collect()
     }
 
     /// The channel that private lines subscribe to, in the place of the root: nothing is ever
@@ -167,7 +191,7 @@ impl Channel {
     ) -> Self {
         let state = State {
             last,
-            recent: Recent::new(policy.history),
+            recent: Recent::new(policy.history, policy.kind.greets()),
             subscribers: vec![0; workers],
             used_at: Instant::now(),
             freed: false,
@@ -193,7 +217,7 @@ impl Channel {
     fn free_if_unused(&self, now: Instant) -> bool {
         let mut state = self.state();
         state.recent.trim(now);
-        let used = !state.recent.is_empty() || state.subscribers.iter().any(|count| *count > 0);
+        let used = !state.recent.is_over(now) || state.subscribers.iter().any(|count| *count > 0);
         let age = if state.last.offset == 0 { Duration::ZERO } else { self.policy.history.age };
         let forgotten = now.saturating_duration_since(state.used_at) >= age.max(REMEMBERED);
         state.freed = !used && forgotten;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Hub, State};
-use crate::channel::{ChannelName, Policy, Publication};
+use crate::channel::{ChannelName, Policy, Position, Publication};
 use crate::dialect::UsersTold;
 use crate::dialect::plain::Draft;
 use crate::metrics::Tally as _;
@@ -60,6 +61,12 @@ impl Hub {
 }
 
 impl State {
+    /// Has a channel that nobody has seen yet begin with a publication of nobody's.
+    pub(super) fn begin_with(&mut self, position: Position, plain: Bytes) {
+        let (sender, at) = (Arc::from(""), Instant::now());
+        self.record(Arc::new(Publication { position, sender, at, plain }));
+    }
+
     fn record(&mut self, publication: Arc<Publication>) {
         self.last = publication.position;
         self.used_at = publication.at;

@@ -9,21 +9,32 @@ use crate::channel::{Bounds, Publication};
 
 /// The recent history of one channel, oldest first, offsets consecutive.
 ///
-/// Bound: exactly that of the channel's policy.
+/// Bound: exactly that of the channel's policy, save that where newcomers are greeted the newest is
+/// kept whatever it is.
 #[derive(Debug)]
 pub(super) struct Recent {
     kept: VecDeque<Arc<Publication>>,
     bytes: usize,
     bounds: Bounds,
+    greets: bool,
 }
 
 impl Recent {
-    pub(super) const fn new(bounds: Bounds) -> Self {
-        Self { kept: VecDeque::new(), bytes: 0, bounds }
+    pub(super) const fn new(bounds: Bounds, greets: bool) -> Self {
+        Self { kept: VecDeque::new(), bytes: 0, bounds, greets }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty()
+    /// Whether nothing is kept, or nothing but a greeting, by the last [`trim`](Self::trim).
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        match self.kept.front() {
+            Some(newest) if self.kept.len() == 1 => !self.is_within(newest, now),
+            oldest => oldest.is_none(),
+        }
+    }
+
+    /// How many newcomers begin with, who ask for nothing: 1 or none.
+    pub(super) fn greeting(&self) -> usize {
+        usize::from(self.greets).min(self.kept.len())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -40,17 +51,22 @@ impl Recent {
 
     /// Drops what is beyond the bounds.
     pub(super) fn trim(&mut self, now: Instant) {
-        while let Some(oldest) = self.kept.front() {
-            let within = self.kept.len() <= self.bounds.messages
-                && self.bytes <= self.bounds.bytes
-                && now.saturating_duration_since(oldest.at) < self.bounds.age;
-            if within {
+        let least = usize::from(self.greets);
+        while let Some(oldest) = self.kept.front().filter(|_| self.kept.len() > least) {
+            if self.is_within(oldest, now) {
                 return;
             }
             self.bytes -= oldest.plain.len();
             self.kept.pop_front();
         }
         self.kept.shrink_to(16);
+    }
+
+    /// Whether `oldest`, with all that is newer, is within the bounds.
+    fn is_within(&self, oldest: &Publication, now: Instant) -> bool {
+        self.kept.len() <= self.bounds.messages
+            && self.bytes <= self.bounds.bytes
+            && now.saturating_duration_since(oldest.at) < self.bounds.age
     }
 
     /// The offset of the oldest that is kept.
@@ -81,7 +97,7 @@ mod tests {
     use std::time::Duration;
 
     fn recent(messages: usize, seconds: u64, bytes: usize) -> Recent {
-        Recent::new(Bounds { messages, age: Duration::from_secs(seconds), bytes })
+        Recent::new(Bounds { messages, age: Duration::from_secs(seconds), bytes }, false)
     }
 
     fn publication(offset: u64, len: usize) -> Arc<Publication> {
@@ -119,8 +135,25 @@ mod tests {
     fn a_message_larger_than_the_bound_is_not_kept() {
         let mut recent = recent(10, 60, 10);
         recent.push(publication(1, 11));
-        assert!(recent.is_empty());
-        assert_eq!(recent.bytes, 0);
+        assert!(recent.is_over(Instant::now()));
+        assert_eq!((recent.len(), recent.bytes), (0, 0));
+    }
+
+    #[test]
+    fn where_newcomers_are_greeted_the_newest_stays_and_holds_no_channel() {
+        let (now, age) = (Instant::now(), Duration::from_secs(10));
+        let mut recent = Recent::new(Bounds { messages: 0, age, bytes: 0 }, true);
+        assert_eq!(recent.greeting(), 0);
+        for offset in 1..=3 {
+            recent.push(publication_at(offset, 5, now));
+        }
+        assert_eq!((after(&recent, 0), recent.greeting()), (vec![3], 1));
+        assert!(recent.is_over(now), "nothing is kept but the greeting");
+        let mut recent = Recent::new(Bounds { messages: 10, age, bytes: 100 }, true);
+        recent.push(publication_at(1, 5, now));
+        recent.trim(now + age);
+        assert!(!recent.is_over(now) && recent.is_over(now + age));
+        assert_eq!(recent.len(), 1);
     }
 
     #[test]

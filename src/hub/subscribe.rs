@@ -13,7 +13,7 @@ use crate::worker::{ChannelKey, Page, Source};
 /// Where a subscriber wants to begin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum From {
-    /// With what comes now.
+    /// With what comes now, behind the greeting where the kind has one.
     Now,
     /// After what it has.
     Since(Since),
@@ -109,11 +109,8 @@ impl State {
         let (last, before_first) = (self.last, self.before_first());
         let at = |offset| Position { epoch: last.epoch, offset };
         let (position, gap) = match from {
-            From::Now => (last, None),
-            From::Newest(count) => {
-                let count = u64::try_from(count.min(self.recent.len())).unwrap_or(0);
-                (at(last.offset - count), None)
-            }
+            From::Now => (at(last.offset - length(self.recent.greeting())), None),
+            From::Newest(count) => (at(last.offset - length(count.min(self.recent.len()))), None),
             From::Since(Since { position: None, .. }) => (before_first, None),
             From::Since(Since { position: Some(since), .. }) => {
                 let known = since.epoch == last.epoch && since.offset <= last.offset;
@@ -148,6 +145,10 @@ impl State {
         let first = self.recent.first().unwrap_or(self.last.offset + 1);
         Position { epoch: self.last.epoch, offset: first - 1 }
     }
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 impl Source for Channel {
@@ -201,7 +202,7 @@ mod tests {
     /// A channel of 10 publications of which the newest 4 are kept.
     fn state() -> State {
         let bounds = Bounds { messages: 4, age: Duration::from_mins(1), bytes: 1000 };
-        let mut recent = Recent::new(bounds);
+        let mut recent = Recent::new(bounds, false);
         for offset in 1..=10 {
             let (position, plain) = (position(offset), Bytes::from_static(b"1"));
             let at = Instant::now();
@@ -259,7 +260,7 @@ mod tests {
     fn with_nothing_kept_the_gap_names_what_comes_next() {
         let mut state = state();
         let bounds = Bounds { messages: 0, age: Duration::ZERO, bytes: 0 };
-        state.recent = Recent::new(bounds);
+        state.recent = Recent::new(bounds, false);
         let start = state.start(since(&position(3).to_string()));
         assert_eq!((start.position, start.gap.unwrap().next), (position(10), position(11)));
         assert_eq!(state.start(since(&position(10).to_string())).gap, None);

@@ -47,12 +47,12 @@ pub use trace::start_logging;
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{AddressCounts, Drain, Gate, Idempotency, Rates, Tallies, router};
+use crate::gate::{AddressCounts, Board, Drain, Gate, Idempotency, Rates, Tallies, router};
 use crate::hooks::{UsersPush, Webhook};
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
 use crate::presence::{Announce, Presence, Rules};
-use crate::store::{DataDir, EndedLog, StoreError};
+use crate::store::{DataDir, Database, EndedLog, Postgres, Sqlite, StoreError};
 use crate::worker::{Limits, Workers};
 
 /// How long open requests are given to end after all streams have.
@@ -193,9 +193,10 @@ impl Server {
     }
 }
 
-/// What outlives the process: the signing key, the ended tokens, the latest time.
+/// What outlives the process: the signing key, the ended tokens, the latest time, the topics.
 struct Kept {
     directory: Option<DataDir>,
+    database: Arc<dyn Database>,
     key: Vec<u8>,
     ended: Option<EndedLog>,
     latest_time: Option<u64>,
@@ -209,10 +210,11 @@ impl Kept {
             Ok(directory) => directory,
             Err(error) if config.data_dir_given => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "there is no data directory: tokens end with this process");
+                tracing::warn!(%error, "there is no data directory: tokens and topics end with this process");
                 let secret = config.secret.as_ref().map(|secret| secret.expose().as_bytes());
                 let key = secret.map_or_else(random_key, <[u8]>::to_vec);
-                return Ok(Self { directory: None, key, ended: None, latest_time: None });
+                let database = open_database(config, None)?;
+                return Ok(Self { directory: None, database, key, ended: None, latest_time: None });
             }
         };
         let key = match &config.secret {
@@ -224,8 +226,22 @@ impl Kept {
             tracing::warn!(bytes = ended.bytes_cut(), "cut a torn record off the ended tokens");
         }
         let latest_time = directory.latest_time()?;
-        Ok(Self { directory: Some(directory), key, ended: Some(ended), latest_time })
+        let database = open_database(config, Some(&directory))?;
+        let (directory, ended) = (Some(directory), Some(ended));
+        Ok(Self { directory, database, key, ended, latest_time })
     }
+}
+
+/// PostgreSQL where its address is configured, else a file in the data directory.
+fn open_database(
+    config: &Config,
+    directory: Option<&DataDir>,
+) -> Result<Arc<dyn Database>, StoreError> {
+    Ok(match (&config.database.url, directory) {
+        (Some(url), _) => Arc::new(Postgres::start(url.expose(), config.database.ca.as_deref())?),
+        (None, Some(directory)) => Arc::new(Sqlite::open(&directory.database())?),
+        (None, None) => Arc::new(Sqlite::in_memory()?),
+    })
 }
 
 fn random_key() -> Vec<u8> {
@@ -280,6 +296,7 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         presence: Arc::new(presence),
         webhook,
         hub,
+        board: Board::new(kept.database),
         addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),
         rates: Rates::new(&config.limits),
@@ -304,8 +321,7 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
-/// The configured channels as policies. Kinds that this version does not have yet are off, so that
-/// their names stay free for them.
+/// The configured channels as policies.
 fn policies(config: &Config) -> Result<Policies, StartError> {
     let mut rules = Vec::new();
     for rule in &config.channels.rules {
@@ -314,10 +330,12 @@ fn policies(config: &Config) -> Result<Policies, StartError> {
         let policy = Policy {
             kind: match rule.kind {
                 config::Kind::Message => Kind::Message,
+                config::Kind::Camera => Kind::Camera,
                 config::Kind::Chat => Kind::Chat,
+                config::Kind::Board => Kind::Board,
                 config::Kind::Json => Kind::Json,
                 config::Kind::Echo => Kind::Echo,
-                config::Kind::Off | config::Kind::Camera | config::Kind::Board => Kind::Off,
+                config::Kind::Off => Kind::Off,
             },
             anonymous: rule.anonymous,
             prefix: rule.prefix.clone(),

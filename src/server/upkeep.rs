@@ -23,8 +23,10 @@ pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHan
     let timer = async move { presence.run_timer().await };
     let timer = tokio::spawn(vital("the timer of presence", timer));
     let forget = tokio::spawn(vital("upkeep", forget(Arc::clone(gate), directory)));
+    let board = Arc::clone(gate);
+    let board = tokio::spawn(vital("the board", async move { board.keep_board().await }));
     let memory = tokio::spawn(vital("upkeep", watch_memory(Arc::clone(gate))));
-    vec![timer, forget, memory]
+    vec![timer, forget, board, memory]
 }
 
 async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {

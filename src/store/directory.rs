@@ -17,6 +17,7 @@ const KEY_BYTES: usize = 32;
 /// |---|---|---|
 /// | `signing-key` | 64 hexadecimal digits and a newline, mode 0600: a secret | once, on the first start |
 /// | `ended-tokens` | a JSON record a line, see [`EndedLog`] | at each ending of tokens |
+/// | `pushgate.db` | the database, a file of SQLite; see [`Sqlite`](super::Sqlite) | at each change of the topics |
 /// | `clock` | milliseconds since the epoch, and a newline | at each [`write_time`](Self::write_time) |
 ///
 /// Clones speak of one directory. One process at a time uses it, save that several may start at
@@ -112,6 +113,11 @@ impl DataDir {
     pub fn write_time(&self, millis: u64) -> Result<(), StoreError> {
         let _alone = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         files::replace(&self.file("clock"), format!("{millis}\n").as_bytes())
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> PathBuf {
+        self.file("pushgate.db")
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -34,6 +34,25 @@ pub enum StoreError {
         /// The line, counted from 1.
         line: usize,
     },
+    /// The database cannot be used.
+    Database {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The file of the authority that signs the certificate of the database cannot be used.
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The address of the database cannot be used.
+    Address {
+        /// Why not; no part of it.
+        why: String,
+    },
     /// Writing failed before in a way that leaves unknown what the file holds: only a restart helps.
     Untrusted {
         /// The file.
@@ -69,6 +88,13 @@ impl fmt::Display for StoreError {
             Self::NotARecord { path, line } => {
                 write!(f, "line {line} of {} is damaged", path.display())
             }
+            Self::Database { path, why } => {
+                write!(f, "{} cannot be used as database: {why}", path.display())
+            }
+            Self::Authority { path, why } => {
+                write!(f, "{}, the database.ca: {why}", path.display())
+            }
+            Self::Address { why } => write!(f, "the address of the database: {why}"),
             Self::Untrusted { path } => write!(
                 f,
                 "an earlier write to {} failed, what it holds is not known",
@@ -85,6 +111,9 @@ impl std::error::Error for StoreError {
             Self::NotAKey { .. }
             | Self::NotATime { .. }
             | Self::NotARecord { .. }
+            | Self::Database { .. }
+            | Self::Address { .. }
+            | Self::Authority { .. }
             | Self::Untrusted { .. } => None,
         }
     }

@@ -13,6 +13,11 @@ const OWNER_ONLY: u32 = 0o600;
 /// A file below this size is small; a larger one is none of ours.
 const MAX_SMALL: u64 = 1024;
 
+/// Makes an empty file at `path` for its owner alone, where there is none.
+pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
+    if path.exists() { Ok(()) } else { open_to_append(path).map(drop) }
+}
+
 /// Makes `path` hold `content`: a crash leaves the old content or the new one. Waits for the disk.
 ///
 /// The caller sees to it that no two do this to one file at a time: they would share a draft.

@@ -1,16 +1,24 @@
 //! What outlives the process.
 //!
-//! For now the data directory: a few small files, each written so that a crash or a power cut at
-//! any moment leaves the old content or the new one, and that are refused by name when they hold
-//! something else.
+//! - the data directory ([`DataDir`]): a few small files, each written so that a crash or a power cut
+//!   at any moment leaves the old content or the new one, and that are refused by name when they
+//!   hold something else;
+//! - the database ([`Database`]), which other programs may read and write too: a file of SQLite in
+//!   that directory ([`Sqlite`]), or PostgreSQL ([`Postgres`]). Here is the only SQL.
 
+mod database;
 mod directory;
 mod ended;
 mod error;
 mod files;
+mod postgres;
 #[cfg(test)]
 mod scratch;
+mod sqlite;
 
+pub use database::{Answer, Change, Changed, Database, DatabaseError, TopicsTold};
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};
 pub use error::StoreError;
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;

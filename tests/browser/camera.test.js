@@ -140,20 +140,25 @@ test("who comes later sees where everybody is, one circle a sender, and other sc
 test("200 senders at ten a second each are 200 circles, and the page goes on", async (t) => {
   const node = await gateway(t);
   const page = await (await newContext(t)).newPage();
-  // What a gateway would send that has them: a debug build with 200 sockets has enough to do.
-  await page.routeWebSocket(/\/ws\/camera\?/, (socket) => {
-    let offset = 0;
-    const send = (message) => socket.send(JSON.stringify(message));
-    send({ since: "00000001-0" });
-    const timer = setInterval(() => {
-      for (let number = 0; number < 200; number += 1) {
-        const [turn, far] = [(number / 200) * 2 * Math.PI + offset / 2000, 5 + (number % 5)];
-        const data = { x: Math.cos(turn) * far, y: number % 7, z: Math.sin(turn) * far };
-        send({ id: `00000001-${(offset += 1)}`, client_id: `camera${number}`, data });
+  // In the place of a gateway that has them: a debug build with 200 sockets has enough to do.
+  await page.addInitScript(() => {
+    window.WebSocket = class {
+      constructor() {
+        let offset = 0;
+        const send = (message) => this.onmessage({ data: JSON.stringify(message) });
+        setTimeout(() => send({ since: "00000001-0" }), 10);
+        this.timer = setInterval(() => {
+          for (let number = 0; number < 200; number += 1) {
+            const [turn, far] = [(number / 200) * 2 * Math.PI + offset / 2000, 5 + (number % 5)];
+            const data = { x: Math.cos(turn) * far, y: number % 7, z: Math.sin(turn) * far };
+            send({ id: `00000001-${(offset += 1)}`, client_id: `camera${number}`, data });
+          }
+        }, 100);
       }
-    }, 100);
-    t.after(() => clearInterval(timer));
-    socket.onClose(() => clearInterval(timer));
+      close() {
+        clearInterval(this.timer);
+      }
+    };
   });
   await page.goto(`${node.url}/camera`);
   await page.evaluate(() => {

@@ -1,4 +1,4 @@
-//! `chat`: the texts of a room. What a socket says in another shape is ignored, as clients of old expect.
+//! `chat`: the texts of a room. What is spoken in another shape is ignored, as clients of old expect.
 //!
 //! Source: wire.md section 4.
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Accepted, Content, Inbound, Rejection, publish};
 
-/// What a client says on a WebSocket.
+/// What a client speaks.
 #[derive(Deserialize)]
 struct Spoken {
     message: String,
@@ -22,7 +22,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             Ok(text) => Ok(said(text)),
             Err(_) => Err(refused("must be a string")),
         },
-        Inbound::Frame(frame) => match serde_json::from_str::<Spoken>(frame) {
+        Inbound::Spoken(frame) => match serde_json::from_str::<Spoken>(frame) {
             Ok(Spoken { message }) if !message.is_empty() => Ok(said(message)),
             Ok(_) => Err(Rejection::Ignored("message: must not be empty".to_owned())),
             Err(error) => {
@@ -48,13 +48,16 @@ mod tests {
         assert_eq!(accept(Inbound::Text("<b>\0로비")), expected);
         assert_eq!(accept(Inbound::Json(r#""<b>\u0000로비""#)), expected);
         let frame = r#"{"message":"<b>\u0000로비","more":[1]}"#;
-        assert_eq!(accept(Inbound::Frame(frame)), expected);
+        assert_eq!(accept(Inbound::Spoken(frame)), expected);
     }
 
     #[test]
-    fn a_socket_that_says_something_else_is_ignored_and_a_post_refused() {
+    fn what_is_spoken_in_another_shape_is_ignored_and_a_post_refused() {
         for frame in ["", "hello", "{}", "[]", "7", r#"{"message":7}"#, r#"{"message":""}"#] {
-            assert!(matches!(accept(Inbound::Frame(frame)), Err(Rejection::Ignored(_))), "{frame}");
+            assert!(
+                matches!(accept(Inbound::Spoken(frame)), Err(Rejection::Ignored(_))),
+                "{frame}"
+            );
         }
         for post in [Inbound::Text(""), Inbound::Json(r#""""#), Inbound::Json("7")] {
             assert!(matches!(accept(post), Err(Rejection::Field("value", _))), "{post:?}");

@@ -5,7 +5,7 @@ use crate::channel::json::compact;
 
 pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
     match inbound {
-        Inbound::Text(text) | Inbound::Json(text) | Inbound::Frame(text) => {
+        Inbound::Text(text) | Inbound::Json(text) | Inbound::Spoken(text) => {
             let json = compact(text).map_err(|why| Rejection::Field("value", why))?;
             Ok(publish(Content::Json(json)))
         }
@@ -23,7 +23,7 @@ mod tests {
             [("1.50", "1.50"), (" null ", "null"), ("{\"b\":1, \"a\":[ ]}", "{\"b\":1,\"a\":[]}")];
         for (given, delivered) in cases {
             let expected = Ok(publish(Content::Json(delivered.to_owned())));
-            assert_eq!(accept(Inbound::Frame(given)), expected);
+            assert_eq!(accept(Inbound::Spoken(given)), expected);
         }
     }
 

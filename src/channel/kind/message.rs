@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Accepted, Content, Inbound, Rejection, publish};
 
-/// What a client says on a WebSocket.
+/// What a client speaks.
 #[derive(Deserialize)]
 struct Spoken {
     #[serde(default)]
@@ -23,7 +23,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             let text = serde_json::from_str(raw).map_err(|_| must_be_string("value"))?;
             Ok(publish(content(text)?))
         }
-        Inbound::Frame(frame) => {
+        Inbound::Spoken(frame) => {
             let spoken: Spoken = serde_json::from_str(frame).map_err(|error| {
                 Rejection::Field("value", format!("expected {{\"value\": string}}: {error}"))
             })?;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn said(frame: &str) -> Result<Accepted, Rejection> {
-        accept(Inbound::Frame(frame))
+        accept(Inbound::Spoken(frame))
     }
 
     #[test]

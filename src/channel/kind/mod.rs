@@ -1,9 +1,11 @@
 //! Kinds: what a channel accepts, and what that becomes. The only place where channels differ.
 //!
-//! A kind is a small pure module with `accept(Inbound) -> Result<Accepted, Rejection>`.
+//! Nothing here knows how something came, or how it leaves. A kind is a small pure module with `accept(Inbound) -> Result<Accepted, Rejection>`.
 
 use std::fmt;
 
+mod board;
+mod camera;
 mod chat;
 mod echo;
 mod json;
@@ -14,8 +16,12 @@ mod message;
 pub enum Kind {
     /// Texts with who said them and when; users are told of each other.
     Message,
+    /// Positions, of which the newest of each sender matters.
+    Camera,
     /// The texts of a room.
     Chat,
+    /// The list of topics, whole at every change.
+    Board,
     /// Any JSON value, as it is.
     Json,
     /// Each message goes back to its sender alone.
@@ -31,9 +37,9 @@ pub enum Inbound<'a> {
     Text(&'a str),
     /// The `value` of a JSON body, as it stands there.
     Json(&'a str),
-    /// A text message on a WebSocket.
-    Frame(&'a str),
-    /// A binary message on a WebSocket.
+    /// A text that was spoken by a subscriber, who hears what comes of it.
+    Spoken(&'a str),
+    /// Bytes that a subscriber spoke.
     Binary(&'a [u8]),
 }
 
@@ -78,11 +84,11 @@ impl Content {
 pub enum Rejection {
     /// `field` is missing or wrong; the text says what it should be.
     Field(&'static str, String),
-    /// The kind takes no posts over HTTP.
+    /// The kind takes no posts.
     NotPostable,
     /// A binary message on a channel of texts.
     Binary,
-    /// Something that a socket said and that the kind's contract has ignored; the text says why.
+    /// Something that was spoken and that the kind's contract has ignored; the text says why.
     Ignored(String),
 }
 
@@ -105,7 +111,9 @@ impl Kind {
     pub fn accept(self, inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
         match self {
             Self::Message => message::accept(inbound),
+            Self::Camera => camera::accept(inbound),
             Self::Chat => chat::accept(inbound),
+            Self::Board => board::accept(inbound),
             Self::Json => json::accept(inbound),
             Self::Echo => echo::accept(inbound),
             Self::Off => Err(Rejection::NotPostable),
@@ -115,6 +123,11 @@ impl Kind {
     /// Whether subscribers that do not say are told the users list.
     pub const fn tells_users(self) -> bool {
         matches!(self, Self::Message)
+    }
+
+    /// Whether a newcomer is given the newest publication at once, however old it is.
+    pub const fn greets(self) -> bool {
+        matches!(self, Self::Camera | Self::Board)
     }
 
     /// Whether the delivered object carries its id itself.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod channel_rules;
+mod databases;
 mod environments;
 mod files;
 mod precedence;

@@ -31,6 +31,7 @@ fn shipped_file_names_every_key() {
         ("api", "keys"),
         ("admin", "bind"),
         ("hooks", "url secret encoding timeout queue"),
+        ("database", "url ca"),
         ("tls", "cert key"),
         ("heartbeat", "interval timeout stream"),
         ("server", "drain workers"),

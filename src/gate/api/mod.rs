@@ -16,7 +16,7 @@ use crate::identity::ClientId;
 impl Gate {
     /// # Errors
     /// 401 for whoever is no backend.
-    fn check_backend(&self, parts: &Parts) -> Result<(), Failure> {
+    pub(in crate::gate) fn check_backend(&self, parts: &Parts) -> Result<(), Failure> {
         if self.is_backend(parts) {
             return Ok(());
         }

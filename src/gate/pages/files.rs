@@ -21,10 +21,9 @@ pub(super) const WRONG: &str = include_str!("../../../client-js/pages/wrong.html
 pub(super) const WHY: &str = "<!--why-->";
 
 /// Those that have one address, and say the same to everybody.
-pub(in crate::gate) static FILES: [(&str, Lazy); 18] = [
+pub(in crate::gate) static FILES: [(&str, Lazy); 17] = [
     ("/widget", file!(PAGE, "widget.html")),
     ("/chat", file!(PAGE, "chat.html")),
-    ("/board", file!(PAGE, "board.html")),
     ("/pages/demo.js", file!(SCRIPT, "demo.js")),
     ("/pages/people.js", file!(SCRIPT, "people.js")),
     ("/pages/snippets.js", file!(SCRIPT, "snippets.js")),

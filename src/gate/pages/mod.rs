@@ -3,6 +3,7 @@
 //! Everything is in the binary. A script is one file, put together from the modules of
 //! `client-js/src` at the first request for it.
 
+pub(super) mod board;
 mod bundle;
 mod files;
 mod named;
@@ -127,11 +128,16 @@ impl Asset {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         if self.media == PAGE {
-            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            protect(headers);
         }
         response
     }
+}
+
+/// What a page may do.
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 
 /// Whether `If-None-Match` names this tag, or any. Source: RFC 9110 section 13.1.2.

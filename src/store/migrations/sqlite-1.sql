@@ -1,0 +1,4 @@
+CREATE TABLE pushgate_topics (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    comment TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,336 @@
+//! The database as tables of PostgreSQL, which other nodes and other programs may share.
+//!
+//! One task speaks to it over one connection, which is opened anew whenever it is lost. Until then
+//! who wants a change is told at once that it cannot be made, and the topics stay as they were read.
+
+mod tls;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{AsyncMessage, Client, Config, Error, GenericClient, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::database::{
+    self, Answer, Change, Changed, Database, DatabaseError, Done, Order, Orders, TopicsTold,
+};
+use super::error::StoreError;
+use crate::channel::{Topic, Topics};
+
+/// How long the server may take for anything: to connect, to change, to read.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a change waits for another one.
+const LOCKED: &str = "SET LOCAL lock_timeout = '2s'";
+/// How often the topics are read where nothing is heard: so a connection that is silently gone is found.
+const LOOK: Duration = Duration::from_secs(15);
+/// How long it waits before it connects again, at first and at the most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What brings the tables from each version to the next; `pushgate_migrations` says which were done.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres-1.sql")];
+/// Held by whoever migrates: "pushgate" in ASCII. Source: PostgreSQL, advisory locks.
+const MIGRATING: i64 = 0x7075_7368_6761_7465;
+
+/// The database as tables of PostgreSQL.
+#[derive(Debug)]
+pub struct Postgres {
+    orders: Orders,
+    topics: TopicsTold,
+    is_reached: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+/// Who speaks to the server.
+struct Speaker {
+    config: Config,
+    tls: MakeRustlsConnect,
+    waiting: mpsc::Receiver<Order>,
+    topics: watch::Sender<Option<Arc<Topics>>>,
+    is_reached: Arc<AtomicBool>,
+}
+
+/// Why a connection is over.
+enum Over {
+    /// Nobody can ask any more.
+    Asked,
+    /// The server is gone, or does not answer.
+    Lost(String),
+}
+
+impl Postgres {
+    /// Connects to the server at `url`, now and whenever the connection is lost. Does not wait for it.
+    /// Runs in a runtime.
+    ///
+    /// `ca` is a file of certificates in PEM, one of which must have signed that of the server; without
+    /// one an encrypted connection is not checked. Source: libpq, `sslmode` and `sslrootcert`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if `url` or `ca` cannot be used.
+    pub fn start(url: &str, ca: Option<&std::path::Path>) -> Result<Self, StoreError> {
+        // The words of the error name a part of the address, and no password.
+        let config = url.parse::<Config>();
+        let mut config = config.map_err(|error| StoreError::Address { why: error.to_string() })?;
+        config.connect_timeout(PATIENCE).tcp_user_timeout(2 * PATIENCE).keepalives_idle(LOOK);
+        if config.get_application_name().is_none() {
+            config.application_name("pushgate");
+        }
+        let tls = tls::connector(ca)?;
+        let (topics, told) = watch::channel(None);
+        let (orders, waiting) = Orders::new();
+        let is_reached = Arc::new(AtomicBool::new(false));
+        let reached = Arc::clone(&is_reached);
+        let speaker = Speaker { config, tls, waiting, topics, is_reached: reached };
+        Ok(Self { orders, topics: told, is_reached, task: tokio::spawn(speaker.speak()) })
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Database for Postgres {
+    fn change(&self, change: Change) -> Answer<'_> {
+        self.orders.ask(change)
+    }
+
+    fn topics(&self) -> TopicsTold {
+        self.topics.clone()
+    }
+
+    fn is_reached(&self) -> bool {
+        self.is_reached.load(Ordering::Relaxed)
+    }
+}
+
+impl Speaker {
+    async fn speak(mut self) {
+        let mut pause = PAUSES.0;
+        loop {
+            let connected = tokio::time::Instant::now();
+            let why = match self.connect().await {
+                Over::Asked => return,
+                Over::Lost(why) => why,
+            };
+            self.is_reached.store(false, Ordering::Relaxed);
+            if connected.elapsed() > PAUSES.1 {
+                pause = PAUSES.0;
+            }
+            tracing::warn!(%why, "no connection to the database");
+            if self.refuse(pause, &why).await.is_none() {
+                return;
+            }
+            pause = (2 * pause).min(PAUSES.1);
+        }
+    }
+
+    /// Tells who asks meanwhile that there is no database; `None` once nobody can ask any more.
+    async fn refuse(&mut self, pause: Duration, why: &str) -> Option<()> {
+        let until = tokio::time::Instant::now() + pause;
+        while let Ok(batch) =
+            tokio::time::timeout_at(until, database::next(&mut self.waiting)).await
+        {
+            let error = DatabaseError::Unavailable(format!("the database is not there: {why}"));
+            Order::answer_all(batch?, Err(error));
+        }
+        Some(())
+    }
+
+    /// Connects, and does what is asked for as long as the connection lives.
+    async fn connect(&mut self) -> Over {
+        // Who asks while this takes long is told so.
+        let opening = open(&self.config, &self.tls);
+        tokio::pin!(opening);
+        let opened = loop {
+            tokio::select! {
+                opened = &mut opening => break opened,
+                batch = database::next(&mut self.waiting) => {
+                    let Some(batch) = batch else { return Over::Asked };
+                    let why = "the database is not there yet".to_owned();
+                    Order::answer_all(batch, Err(DatabaseError::Unavailable(why)));
+                }
+            }
+        };
+        let (mut client, mut heard, _driver) = match opened {
+            Ok(opened) => opened,
+            Err(why) => return Over::Lost(why),
+        };
+        if let Err(why) = self.read(&client).await {
+            return Over::Lost(why);
+        }
+        self.is_reached.store(true, Ordering::Relaxed);
+        tracing::info!("connected to the database");
+        loop {
+            let read = tokio::select! {
+                batch = database::next(&mut self.waiting) => {
+                    let Some(batch) = batch else { return Over::Asked };
+                    self.change(&mut client, batch).await
+                }
+                change = heard.recv() => match change {
+                    Some(()) => self.read(&client).await,
+                    None => Err("the connection ended".to_owned()),
+                },
+                () = tokio::time::sleep(LOOK) => self.read(&client).await,
+            };
+            if let Err(why) = read {
+                return Over::Lost(why);
+            }
+        }
+    }
+
+    /// Makes all changes of `batch` in one commit, and answers them; an error ends the connection.
+    async fn change(&self, client: &mut Client, batch: Vec<Order>) -> Result<(), String> {
+        let changes = batch.iter().map(|order| &order.change);
+        let done = in_time(commit(client, changes)).await;
+        let read = match &done {
+            Ok(_) => self.read(client).await,
+            // What the server refuses, it refuses well: it is there.
+            Err(_) if !client.is_closed() => in_time(client.batch_execute("ROLLBACK")).await,
+            Err(why) => Err(why.clone()),
+        };
+        let told = |why| DatabaseError::Unavailable(format!("the database did not take it: {why}"));
+        Order::answer_all(batch, done.map_err(told));
+        read
+    }
+
+    /// Reads the topics.
+    async fn read(&self, client: &Client) -> Result<(), String> {
+        let topics = Topics::new(in_time(topics(client)).await?);
+        database::tell(topics, &self.topics);
+        Ok(())
+    }
+}
+
+/// The task that moves what a connection says; it ends with this.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+type Opened = (Client, mpsc::Receiver<()>, Driver);
+
+/// A connection that is ready, and who hears of changes over it. The sender is gone once it is lost.
+async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String> {
+    let (mut client, mut connection) = in_time(config.connect(tls.clone())).await?;
+    let (changed, heard) = mpsc::channel(1);
+    let driver = Driver(tokio::spawn(async move {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                // One that waits tells as much as two.
+                Ok(AsyncMessage::Notification(_)) => drop(changed.try_send(())),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(error = %told(&error), "the connection to the database broke");
+                    return;
+                }
+            }
+        }
+    }));
+    migrate(&mut client).await?;
+    in_time(client.batch_execute("LISTEN pushgate_topics")).await?;
+    Ok((client, heard, driver))
+}
+
+/// Does the migrations that were not done yet, all or none of them.
+async fn migrate(client: &mut Client) -> Result<(), String> {
+    let done = in_time(async {
+        let transaction = client.transaction().await?;
+        // Several nodes may start at once.
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await?;
+        let make = "CREATE TABLE IF NOT EXISTS pushgate_migrations (version integer PRIMARY KEY)";
+        transaction.batch_execute(make).await?;
+        let newest = "SELECT coalesce(max(version), 0) FROM pushgate_migrations";
+        let done: i32 = transaction.query_one(newest, &[]).await?.try_get(0)?;
+        for (version, migration) in (1..).zip(MIGRATIONS).filter(|(version, _)| *version > done) {
+            transaction.batch_execute(migration).await?;
+            let note = "INSERT INTO pushgate_migrations (version) VALUES ($1)";
+            transaction.execute(note, &[&version]).await?;
+        }
+        transaction.commit().await?;
+        Ok(done)
+    });
+    let (done, known) = (done.await?, MIGRATIONS.len());
+    if usize::try_from(done).is_ok_and(|done| done <= known) {
+        return Ok(());
+    }
+    Err(format!("its tables have version {done}, and this build knows {known}"))
+}
+
+async fn commit(
+    client: &mut Client,
+    changes: impl Iterator<Item = &Change> + Send,
+) -> Result<Vec<Done>, Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(LOCKED).await?;
+    // Between counting and adding nobody else may add; reading goes on.
+    let lock = "LOCK TABLE pushgate_topics IN SHARE ROW EXCLUSIVE MODE";
+    transaction.batch_execute(lock).await?;
+    let mut done = Vec::new();
+    for change in changes {
+        done.push(match change {
+            Change::Add(comment) => add(&transaction, comment).await?,
+            Change::Remove(id) => Ok(remove(&transaction, *id).await?),
+        });
+    }
+    transaction.commit().await?;
+    Ok(done)
+}
+
+async fn add(transaction: &Transaction<'_>, comment: &str) -> Result<Done, Error> {
+    if !Topics::new(topics(transaction).await?).has_room_for(comment) {
+        return Ok(Err(DatabaseError::Full));
+    }
+    let insert = "INSERT INTO pushgate_topics (comment) VALUES ($1) RETURNING id";
+    let id = transaction.query_one(insert, &[&comment]).await?.try_get(0)?;
+    Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
+}
+
+async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<Changed, Error> {
+    let rows = transaction.execute("DELETE FROM pushgate_topics WHERE id = $1", &[&id]).await?;
+    Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
+}
+
+/// The newest topics, oldest first. Comments that another program wrote are cut to their bound.
+async fn topics(client: &impl GenericClient) -> Result<Vec<Topic>, Error> {
+    let select = "SELECT id, comment FROM ( \
+                      SELECT id, left(comment, $1) AS comment FROM pushgate_topics \
+                      ORDER BY id DESC LIMIT $2 \
+                  ) AS newest ORDER BY id";
+    let length = i32::try_from(Topics::COMMENT).unwrap_or(i32::MAX);
+    let most = i64::try_from(Topics::MOST).unwrap_or(i64::MAX);
+    let rows = client.query(select, &[&length, &most]).await?;
+    rows.iter().map(|row| Ok(Topic { id: row.try_get(0)?, comment: row.try_get(1)? })).collect()
+}
+
+/// What `work` comes to, or why it does not.
+async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done.map_err(|error| told(&error)),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+/// What is told of `error`: never what was asked, and no password.
+fn told(error: &Error) -> String {
+    let Some(refusal) = error.as_db_error() else {
+        return match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+    };
+    match *refusal.code() {
+        SqlState::LOCK_NOT_AVAILABLE => "another program holds it".to_owned(),
+        SqlState::READ_ONLY_SQL_TRANSACTION => "it cannot be written".to_owned(),
+        SqlState::DISK_FULL => "the disk is full".to_owned(),
+        _ => refusal.message().to_owned(),
+    }
+}

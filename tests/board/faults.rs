@@ -1,0 +1,49 @@
+//! A disk that fails on command: `faults.c`, compiled for the test and loaded into the node.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::common::node::{Home, Setup};
+
+/// A disk that fails as long as it is told to.
+pub(crate) struct Faults {
+    home: Home,
+    library: PathBuf,
+}
+
+impl Faults {
+    pub(crate) fn new() -> Self {
+        let home = Home::fresh();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/board/faults.c");
+        let library = home.path().join("faults.so");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(&library)
+            .arg(source)
+            .arg("-ldl")
+            .status();
+        assert!(compiled.expect("there is a C compiler").success());
+        Self { home, library }
+    }
+
+    /// A node on this disk.
+    pub(crate) fn apply(&self, setup: Setup) -> Setup {
+        setup
+            .env("LD_PRELOAD", self.library.to_str().unwrap())
+            .env("FAULTS", self.file().to_str().unwrap())
+    }
+
+    /// From now on each write fails with `error`, a number of the system.
+    pub(crate) fn fail_with(&self, error: i32) {
+        std::fs::write(self.file(), error.to_string()).unwrap();
+    }
+
+    /// From now on it writes.
+    pub(crate) fn heal(&self) {
+        std::fs::remove_file(self.file()).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.home.path().join("faults")
+    }
+}
