@@ -28,8 +28,9 @@ const context = canvas.getContext("2d");
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 const pilot = new Pilot(canvas, at("height"), { where: () => ({ view, size }), moved, done: () => stop(true) });
 
-/** The ids that this page had, one for each time that it was a camera. */
+/** The ids that this page had, one for each time that it was a camera, and the one that it has. */
 const own = new Set();
+let self = null;
 let channel = null;
 let sender = null;
 let size = { width: 0, height: 0 };
@@ -65,12 +66,16 @@ function watch() {
   mine.addEventListener("message", ({ message }) => {
     updates += 1;
     // One's own hand was quicker; and what one was before is over.
-    if (own.has(message.client_id)) return;
+    if (own.has(message.client_id) || message.client_id === gate.clientId) return;
     if (cameras.hear(message.client_id ?? "", message.data, performance.now())) draw();
   });
   mine.addEventListener("error", ({ error, retryIn }) => trouble(error, retryIn));
   mine.addEventListener("close", () => {
-    if (channel === mine) at("transport").textContent = "–";
+    if (channel !== mine) return;
+    at("transport").textContent = "–";
+    // Sent away: nothing that is said now would be heard.
+    land();
+    showPilot(false);
   });
 }
 
@@ -86,8 +91,7 @@ function trouble(error, retryIn = null) {
 async function start(isTilted) {
   at("point").disabled = at("tilt").disabled = true;
   try {
-    const { client_id: id } = await gate.login();
-    own.add(id);
+    await gate.login();
     const before = channel;
     watch();
     before.close();
@@ -98,18 +102,27 @@ async function start(isTilted) {
     trouble(error);
   }
   showPilot(isTilted);
-  if (pilot.isOn) canvas.focus({ preventScroll: true });
+  if (!pilot.isOn) return;
+  canvas.focus({ preventScroll: true });
+  canvas.scrollIntoView({ block: "nearest" });
+}
+
+/** The camera moves no more; answers once nothing of it is on its way. */
+function land() {
+  pilot.stop();
+  cameras.left(self);
+  self = null;
+  draw();
+  const closed = sender?.close();
+  sender = null;
+  return closed;
 }
 
 /** The camera is gone, for others at once; the page looks on as nobody in particular. */
 async function stop(isByKey = false) {
   at("point").disabled = at("tilt").disabled = true;
-  pilot.stop();
-  cameras.left(gate.clientId);
-  draw();
   // What is on its way would come behind the news that this camera has left.
-  await sender?.close();
-  sender = null;
+  await land();
   gate.logout().catch(() => {});
   watch();
   showPilot(false);
@@ -134,7 +147,12 @@ function showPilot(isTilted) {
 /** Shown before it has been sent, and come back: one's own hand is not to wait for a network. */
 function moved(place) {
   at("high").textContent = figure(place.y);
-  cameras.hear(gate.clientId, place, performance.now());
+  const id = gate.clientId ?? self;
+  // Where a token cannot be renewed any more, one is somebody else from then on.
+  if (id !== self) cameras.left(self);
+  self = id;
+  own.add(id);
+  cameras.hear(id, place, performance.now());
   sender?.offer(place);
   draw();
 }
@@ -162,11 +180,11 @@ function show(now) {
   const elapsed = now - drawnAt > 200 ? 16 : now - drawnAt;
   drawnAt = now;
   const time = performance.now();
-  aim = fit(aim, cameras.box(time, pilot.isPointed ? gate.clientId : null), size);
+  aim = fit(aim, cameras.box(time, pilot.isPointed ? self : null), size);
   view = isStill.matches ? aim : approachView(view, aim, elapsed, PACE);
   const isMoving = cameras.step(time, elapsed, view.reach, isStill.matches);
   const drawing = new Drawing(context, size, view, colours);
-  drawing.draw(cameras, { strength: (camera) => cameras.strength(camera, time), self: pilot.isOn ? gate.clientId : null });
+  drawing.draw(cameras, { strength: (camera) => cameras.strength(camera, time), self });
   at("empty").hidden = cameras.size > 0;
   if (isMoving || view !== aim) draw();
 }
@@ -197,7 +215,6 @@ function tell() {
 }
 
 function list() {
-  const self = pilot.isOn ? gate.clientId : null;
   const known = new Map([...at("cameras").children].map((line) => [line.dataset.id, line]));
   const all = [...cameras].sort((a, b) => (b.id === self) - (a.id === self) || (a.id < b.id ? -1 : 1));
   const lines = all.slice(0, LISTED).map((camera) => {

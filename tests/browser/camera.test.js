@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browser, fits, gateway, isAccessible, open, until } from "./support.js";
 
+const KEY = "a-key-of-the-camera-tests-0123456789";
+
 let chromium;
 before(async () => (chromium = await browser()));
 after(() => chromium.close());
@@ -109,6 +111,38 @@ test("a tab that is closed takes its camera along", async (t) => {
   await until(async () => (await redBox(other)) !== null);
   await one.close({ runBeforeUnload: true });
   await until(async () => (await redBox(other)) === null);
+});
+
+test("a restart of the gateway ends nobody's flight", async (t) => {
+  const node = await gateway(t);
+  const context = await newContext(t);
+  const [one, other] = [await open(t, context, `${node.url}/camera`), await open(t, context, `${node.url}/camera`)];
+  await fly(one);
+  await until(async () => (await redBox(other)) !== null);
+  await node.stop();
+  await node.start();
+  for (const page of [one, other]) await page.locator("#transport", { hasText: "WebSocket" }).waitFor();
+  const map = await one.locator("#map").boundingBox();
+  await one.mouse.move(map.x + 500, map.y + 100);
+  await until(async () => near(await circle(other), 500, 100));
+  for (const page of [one, other]) assert.equal(await page.locator("#cameras li").count(), 1);
+  assert.deepEqual([...one.problems, ...other.problems], []);
+});
+
+test("whoever is sent away is told, and may come back", async (t) => {
+  const node = await gateway(t, `[api]\nkeys = ["${KEY}"]\n`);
+  const page = await open(t, await newContext(t), `${node.url}/camera`);
+  await fly(page);
+  const id = await page.locator("#cameras li").getAttribute("data-id");
+  const headers = { authorization: `Bearer ${KEY}` };
+  await fetch(`${node.url}/api/disconnect`, { method: "POST", headers, body: new URLSearchParams({ client_id: id }) });
+  await page.getByRole("button", { name: "Be a camera" }).waitFor();
+  assert.notEqual(await page.getByRole("alert").innerText(), "");
+  await page.locator("#empty").waitFor();
+  await fly(page);
+  await page.locator("#cameras li", { hasText: "you" }).waitFor();
+  assert.equal(await page.getByRole("alert").innerText(), "");
+  assert.deepEqual(page.problems, []);
 });
 
 test("who comes later sees where everybody is, one circle a sender, and other scenes are other scenes", async (t) => {
