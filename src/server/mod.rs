@@ -52,7 +52,7 @@ use crate::hooks::{UsersPush, Webhook};
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
 use crate::presence::{Announce, Presence, Rules};
-use crate::store::{DataDir, Database, EndedLog, Postgres, Sqlite, StoreError};
+use crate::store::{DataDir, Database, EndedLog, Lock, Postgres, Sqlite, StoreError};
 use crate::worker::{Limits, Workers};
 
 /// How long open requests are given to end after all streams have.
@@ -74,6 +74,8 @@ pub struct Server {
     admin: Option<Admin>,
     upkeep: Vec<JoinHandle<()>>,
     directory: Option<DataDir>,
+    /// Held to the end.
+    _lock: Option<Lock>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -130,7 +132,7 @@ impl Server {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let address = SocketAddr::new(config.bind, config.port);
         let acceptor = config.tls.as_ref().map(tls::acceptor).transpose()?;
-        let kept = Kept::open(&config)?;
+        let mut kept = Kept::open(&config)?;
         let listener = listen::open(address).map_err(|error| StartError::Listen(address, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
         let admin = match config.admin.bind {
@@ -139,7 +141,7 @@ impl Server {
         };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
-        let directory = kept.directory.clone();
+        let (directory, lock) = (kept.directory.clone(), kept.lock.take());
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
         let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
@@ -147,7 +149,17 @@ impl Server {
         let accepting = listen::accept(front, listener, acceptor, is_draining);
         let accepting = tokio::spawn(panics::vital("accepting", accepting));
         let admin = admin.map(|bound| bound.serve(&gate));
-        Ok(Self { address, gate, workers, accepting, admin, upkeep, directory, draining })
+        Ok(Self {
+            address,
+            gate,
+            workers,
+            accepting,
+            admin,
+            upkeep,
+            directory,
+            _lock: lock,
+            draining,
+        })
     }
 
     /// The address that is listened on, with its real port.
@@ -196,6 +208,7 @@ impl Server {
 /// What outlives the process: the signing key, the ended tokens, the latest time, the topics.
 struct Kept {
     directory: Option<DataDir>,
+    lock: Option<Lock>,
     database: Arc<dyn Database>,
     key: Vec<u8>,
     ended: Option<EndedLog>,
@@ -214,9 +227,17 @@ impl Kept {
                 let secret = config.secret.as_ref().map(|secret| secret.expose().as_bytes());
                 let key = secret.map_or_else(random_key, <[u8]>::to_vec);
                 let database = open_database(config, None)?;
-                return Ok(Self { directory: None, database, key, ended: None, latest_time: None });
+                return Ok(Self {
+                    directory: None,
+                    lock: None,
+                    database,
+                    key,
+                    ended: None,
+                    latest_time: None,
+                });
             }
         };
+        let lock = Some(directory.lock()?);
         let key = match &config.secret {
             Some(secret) => secret.expose().as_bytes().to_vec(),
             None => directory.signing_key()?,
@@ -228,7 +249,7 @@ impl Kept {
         let latest_time = directory.latest_time()?;
         let database = open_database(config, Some(&directory))?;
         let (directory, ended) = (Some(directory), Some(ended));
-        Ok(Self { directory, database, key, ended, latest_time })
+        Ok(Self { directory, lock, database, key, ended, latest_time })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ended::EndedLog;
 use super::error::StoreError;
 use super::files;
+use super::lock::Lock;
 
 const KEY_BYTES: usize = 32;
 
@@ -19,9 +20,10 @@ const KEY_BYTES: usize = 32;
 /// | `ended-tokens` | a JSON record a line, see [`EndedLog`] | at each ending of tokens |
 /// | `pushgate.db` | the database, a file of SQLite; see [`Sqlite`](super::Sqlite) | at each change of the topics |
 /// | `clock` | milliseconds since the epoch, and a newline | at each [`write_time`](Self::write_time) |
+/// | `lock` | the id of the process that uses it; see [`Lock`] | at each start |
 ///
-/// Clones speak of one directory. One process at a time uses it, save that several may start at
-/// once and agree on one key.
+/// Clones speak of one directory. One process at a time uses it: the one that has its
+/// [`lock`](Self::lock).
 ///
 /// Waits: every method waits for the disk, so async callers use `spawn_blocking`.
 ///
@@ -52,6 +54,14 @@ impl DataDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The right to use it, for as long as it is held.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process has it.
+    pub fn lock(&self) -> Result<Lock, StoreError> {
+        Lock::take(&self.file("lock"))
     }
 
     /// The key that tokens are signed with: 32 bytes, made from the system's generator on the first start.

@@ -17,6 +17,13 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another process uses the directory.
+    InUse {
+        /// The directory.
+        directory: PathBuf,
+        /// The id of that process, where it is known.
+        process: Option<u32>,
+    },
     /// The file of the signing key holds something else.
     NotAKey {
         /// The file.
@@ -73,6 +80,11 @@ impl fmt::Display for StoreError {
             Self::Io { doing, path, source } => {
                 write!(f, "cannot {doing} {}: {source}", path.display())
             }
+            Self::InUse { directory, process } => {
+                let who = process.map_or("another process".into(), |id| format!("process {id}"));
+                let directory = directory.display();
+                write!(f, "{directory} is in use by {who}: give this one its own with --data-dir")
+            }
             Self::NotAKey { path } => write!(
                 f,
                 "{} does not hold a key of 64 hexadecimal digits; restore it, or remove it and all \
@@ -109,6 +121,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::Io { source, .. } => Some(source),
             Self::NotAKey { .. }
+            | Self::InUse { .. }
             | Self::NotATime { .. }
             | Self::NotARecord { .. }
             | Self::Database { .. }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 
 /// Whom a file is for: its owner alone.
-const OWNER_ONLY: u32 = 0o600;
+pub(super) const OWNER_ONLY: u32 = 0o600;
 
 /// A file below this size is small; a larger one is none of ours.
 const MAX_SMALL: u64 = 1024;

@@ -11,6 +11,7 @@ mod directory;
 mod ended;
 mod error;
 mod files;
+mod lock;
 mod postgres;
 #[cfg(test)]
 mod scratch;
@@ -20,5 +21,6 @@ pub use database::{Answer, Change, Changed, Database, DatabaseError, TopicsTold}
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};
 pub use error::StoreError;
+pub use lock::Lock;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
