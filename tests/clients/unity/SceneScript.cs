@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Globalization;
 using System.Threading;
 using Pushgate;
@@ -21,7 +22,7 @@ internal sealed class SceneScript
         camera.Gap += gap => Print("gap " + gap.Since + " " + gap.Next);
         camera.Failed += trouble => Print("failed " + Text(trouble.Error) + " " + (trouble.RetryIn == null ? "for good" : "for now"));
         camera.Closed += error => Print("closed " + (error == null ? "by us" : Text(error)));
-        Debug.Written += text => Print("console " + text);
+        UnityEngine.Debug.Written += text => Print("console " + text);
     }
 
     internal void Run()
@@ -59,6 +60,9 @@ internal sealed class SceneScript
                 // A scene that loads: no frames for a while.
                 Thread.Sleep((int)Number(words[1]));
                 break;
+            case "dance":
+                Dance((int)Number(words[1]));
+                break;
             case "reopen":
                 camera.Reopen();
                 break;
@@ -72,6 +76,18 @@ internal sealed class SceneScript
                 throw new ArgumentException(words[0]);
         }
         Print("did " + words[0]);
+    }
+
+    /// <summary>Moves in each of so many frames, and prints the milliseconds that it took.</summary>
+    void Dance(int frames)
+    {
+        var watch = Stopwatch.StartNew();
+        for (int frame = 1; frame <= frames; frame += 1)
+        {
+            rig.Move(new Vector3(1000 + frame, 0, 0));
+            Rig.Step();
+        }
+        Print("danced " + watch.ElapsedMilliseconds);
     }
 
     static void Throw(PushgateCamera camera)

@@ -74,10 +74,18 @@ var PushgateLibrary = {
     socket.onmessage = function (event) {
       if (pushgate.sockets[number] && typeof event.data === "string") pushgate.text(number, event.data);
     };
+    var isOpen = false;
+    socket.onopen = function () {
+      isOpen = true;
+    };
+    // Where it was refused its close tells no more, and on some platforms does not come.
+    socket.onerror = function () {
+      if (!isOpen) pushgate.end(number, 0, "the connection was refused, or nobody is there");
+    };
     // Browsers tell 1005 for a close without a code, and 1006 for one without a close frame.
     socket.onclose = function (event) {
       var isTold = event.code !== 1005 && event.code !== 1006;
-      pushgate.end(number, isTold ? event.code : 0, isTold ? event.reason : "the connection was lost or refused");
+      pushgate.end(number, isTold ? event.code : 0, isTold ? event.reason : "the connection was lost");
     };
     return number;
   },
