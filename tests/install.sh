@@ -3,6 +3,7 @@
 #
 #   curl, openssl, prlimit, python3, chromium and node with npm, by apt-get, where `command -v` does not find them,
 #   libfaketime, by apt-get, where no directory of /usr/lib has it,
+#   mono (its compiler, its runtime, its HTTP) for the Unity package, by apt-get, in the same way,
 #   the Python package `websockets`, in a virtual environment below the target directory,
 #   the npm packages of tests/external and tests/browser, in node_modules there.
 #
@@ -40,6 +41,9 @@ if ! has python3; then
 elif [ ! -x "$target/python/bin/python" ] && ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     need python3-venv
 fi
+has mcs || need mono-mcs
+has mono || need mono-runtime
+ls /usr/lib/mono/4.5/System.Net.Http.dll >/dev/null 2>&1 || need libmono-system-net-http4.0-cil
 has node || need nodejs
 has npm || need npm
 has chromium || need chromium

@@ -13,7 +13,8 @@ async fn a_room_hears_what_was_said_and_what_is_said_there_alone() {
     let node = TestNode::start().await;
     let alice = node.login().await;
     let mut page =
-        TestClient::connect(&node, Transport::Ws, "chat/%EB%A1%9C%EB%B9%84", &alice.query("")).await;
+        TestClient::connect(&node, Transport::Ws, "chat/%EB%A1%9C%EB%B9%84", &alice.query(""))
+            .await;
     page.send(r#"{"message":"earlier"}"#).await;
     page.next().await;
     let mut lobby = room(&node, "chat/로비");

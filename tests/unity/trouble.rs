@@ -5,8 +5,9 @@ use serde_json::json;
 use super::program::Program;
 use super::scene::{position, present, scene, watcher};
 use super::wire::Wire;
+use crate::common::client::{TestClient, Transport};
 use crate::common::http::Request;
-use crate::common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
+use crate::common::node::{API_KEY, Login, TestNode, api_key_config};
 use crate::common::{QUIET, is_on};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,8 +93,7 @@ async fn who_is_kicked_stays_away_until_it_is_told_to_come_back() {
     let mut scene = scene(&node, "camera");
     let client_id = scene.says("open").await;
     let fields = [("client_id", client_id.as_str())];
-    let answer =
-        Request::post("/api/disconnect").bearer(API_KEY).form(&fields).send(&node).await;
+    let answer = Request::post("/api/disconnect").bearer(API_KEY).form(&fields).send(&node).await;
     assert!(answer.status < 300, "{answer:?}");
     scene.says("closed closed 0 4003").await;
     tokio::time::sleep(QUIET).await;
@@ -117,8 +117,14 @@ async fn junk_is_passed_over() {
     let mut scene = scene(&node, "camera/junk");
     scene.says("open").await;
     let junk = [
-        json!(null), json!("x"), json!(7), json!([1, 2, 3]), json!({}), json!({ "x": 1, "y": 2 }),
-        json!({ "x": "1", "y": 2, "z": 3 }), json!({ "x": null, "y": 2, "z": 3 }),
+        json!(null),
+        json!("x"),
+        json!(7),
+        json!([1, 2, 3]),
+        json!({}),
+        json!({ "x": 1, "y": 2 }),
+        json!({ "x": "1", "y": 2, "z": 3 }),
+        json!({ "x": null, "y": 2, "z": 3 }),
         json!({ "gap": {}, "error": {}, "since": 1, "message": {} }),
     ];
     for value in junk {
@@ -140,12 +146,14 @@ async fn post(node: &TestNode, login: &Login, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_fast_waits_as_long_as_it_is_told() {
-    let config = "[limits]\nexempt = []\nlogins_per_second = 1\nlogin_burst = 1\n";
-    let node = Setup::default().config(config).start().await;
-    node.login().await;
+async fn a_gateway_that_is_full_is_tried_again() {
+    let config = "[limits]\nexempt = []\nconnections_per_address = 2\n";
+    let node = TestNode::with_config(config).await;
+    let anonymous = async || TestClient::connect(&node, Transport::Ws, "camera", "").await;
+    let others = [anonymous().await, anonymous().await];
     let mut scene = scene(&node, "camera");
-    scene.says("failed rate-limited 429 0 for now").await;
+    scene.says("failed over-capacity 503 0 for now").await;
+    drop(others);
     scene.says("open").await;
     scene.ends().await;
 }

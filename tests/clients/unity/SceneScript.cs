@@ -57,8 +57,7 @@ internal sealed class SceneScript
                 Loop.Pause(words[0] == "pause");
                 break;
             case "stall":
-                // A scene that loads: no frames for a while.
-                Thread.Sleep((int)Number(words[1]));
+                Stall();
                 break;
             case "dance":
                 Dance((int)Number(words[1]));
@@ -88,6 +87,13 @@ internal sealed class SceneScript
             Rig.Step();
         }
         Print("danced " + watch.ElapsedMilliseconds);
+    }
+
+    /// <summary>As while a scene loads: no frames until the next line.</summary>
+    void Stall()
+    {
+        Print("stalls");
+        while (lines.Next() == null) Thread.Sleep(5);
     }
 
     static void Throw(PushgateCamera camera)

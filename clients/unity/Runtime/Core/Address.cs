@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.Text;
 
 namespace Pushgate
@@ -40,9 +41,22 @@ namespace Pushgate
                 if (segment.Length == 0) continue;
                 // An address would take these for a way up.
                 if (segment == "." || segment == "..") throw new ArgumentException("no channel has the name " + channel, nameof(channel));
-                path.Append('/').Append(Uri.EscapeDataString(segment));
+                path.Append('/').Append(Escape(segment));
             }
             return path.ToString();
+        }
+
+        /// <summary>A text as it stands in a path, a query or a form. Any text: .NET's own refuses some.</summary>
+        internal static string Escape(string text)
+        {
+            var escaped = new StringBuilder();
+            foreach (byte code in Encoding.UTF8.GetBytes(text))
+            {
+                bool isPlain = (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') || (code >= '0' && code <= '9');
+                if (isPlain || "-._~".IndexOf((char)code) >= 0) escaped.Append((char)code);
+                else escaped.Append('%').Append(code.ToString("X2", CultureInfo.InvariantCulture));
+            }
+            return escaped.ToString();
         }
 
         static bool IsKnown(string scheme)

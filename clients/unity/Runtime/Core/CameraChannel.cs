@@ -10,7 +10,7 @@ namespace Pushgate
         readonly PushgateClient client;
         CameraPosition? wanted;
         CameraPosition? sent;
-        double nextAt;
+        double slot = double.NegativeInfinity;
 
         /// <summary>Subscribes to a scene.</summary>
         /// <param name="client">The client.</param>
@@ -35,7 +35,7 @@ namespace Pushgate
         /// <summary>What it is built on: its state and its other events.</summary>
         public PushgateChannel Channel { get; }
 
-        /// <summary>Positions a second that are sent at most.</summary>
+        /// <summary>Positions a second that are sent at most; 0 for none.</summary>
         public double Rate { get; set; } = 10;
 
         /// <summary>How far any coordinate must move for a position to be sent, in the units of the scene.</summary>
@@ -58,13 +58,14 @@ namespace Pushgate
 
         void Send(double now)
         {
-            if (wanted == null || now < nextAt || !Channel.IsIdle) return;
+            if (wanted == null || !(Rate > 0) || !Channel.IsIdle) return;
+            double next = slot + (1 / Rate);
+            if (now < next) return;
             if (sent != null && sent.Value.IsNear(wanted.Value, Epsilon)) return;
             if (!Channel.Send(wanted.Value.ToJson())) return;
             sent = wanted;
-            double interval = Rate > 0 ? 1 / Rate : double.PositiveInfinity;
-            // A frame that comes late does not lower the rate.
-            nextAt = now - nextAt < interval ? nextAt + interval : now + interval;
+            // A frame that comes a little late does not lower the rate.
+            slot = now - next < 1 / Rate ? next : now;
         }
 
         void Hear(PushgateMessage message)

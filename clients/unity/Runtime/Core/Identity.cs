@@ -34,10 +34,20 @@ namespace Pushgate
             if (!JsonValue.TryParse(body, out answer)) return null;
             string clientId = answer["client_id"]?.Text;
             string token = answer["token"]?.Text;
-            if (string.IsNullOrEmpty(clientId) || string.IsNullOrEmpty(token)) return null;
+            if (string.IsNullOrEmpty(clientId) || !IsToken(token)) return null;
             double life = 0;
             answer["expires_in"]?.TryNumber(out life);
             return new Identity(clientId, token, life > 0 ? life : ShippedLife, now);
+        }
+
+        /// <summary>Whether it can stand in a header.</summary>
+        static bool IsToken(string token)
+        {
+            foreach (char letter in token ?? "")
+            {
+                if (letter <= ' ' || letter > '~') return false;
+            }
+            return !string.IsNullOrEmpty(token);
         }
     }
 }

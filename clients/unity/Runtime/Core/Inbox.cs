@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 
 namespace Pushgate
@@ -17,7 +18,7 @@ namespace Pushgate
 
         internal Inbox(int capacity, bool isNewestEnough)
         {
-            this.capacity = capacity;
+            this.capacity = Math.Max(1, capacity);
             this.isNewestEnough = isNewestEnough;
         }
 

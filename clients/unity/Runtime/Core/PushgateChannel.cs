@@ -152,9 +152,9 @@ namespace Pushgate
         string Query()
         {
             string query = "?ids=1&start=1&beat=1&errors=1&users=none";
-            if (Since != null) query += "&since=" + Uri.EscapeDataString(Since);
+            if (Since != null) query += "&since=" + Address.Escape(Since);
             else if (options.History > 0) query += "&history=" + options.History.ToString(CultureInfo.InvariantCulture);
-            if (options.MaxRate > 0) query += "&max_rate=" + JsonWriter.Number(options.MaxRate);
+            if (options.MaxRate > 0 && !double.IsInfinity(options.MaxRate)) query += "&max_rate=" + JsonWriter.Number(options.MaxRate);
             return query;
         }
 

@@ -244,7 +244,7 @@ namespace Pushgate
         void Enter(string token, double now)
         {
             attempts.Note(now);
-            string form = string.IsNullOrEmpty(name) ? "" : "name=" + Uri.EscapeDataString(name);
+            string form = string.IsNullOrEmpty(name) ? "" : "name=" + Address.Escape(name);
             var request = new HttpRequest("POST", address.Http("/login?users=none"), token, form);
             asking = request;
             Ask(request, answer => Entered(request, answer));

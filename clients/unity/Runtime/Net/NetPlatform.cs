@@ -35,6 +35,8 @@ namespace Pushgate
             {
                 using (var message = new HttpRequestMessage(new HttpMethod(request.Method), request.Url))
                 {
+                    // Some proxies never answer the question whether the body may come.
+                    message.Headers.ExpectContinue = false;
                     if (request.Token != null) message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", request.Token);
                     if (request.Form != null) message.Content = new StringContent(request.Form, Encoding.UTF8, "application/x-www-form-urlencoded");
                     using (HttpResponseMessage response = await Http.SendAsync(message).ConfigureAwait(false))

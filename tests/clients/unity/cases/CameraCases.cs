@@ -49,6 +49,22 @@ internal static class CameraCases
         }
     }
 
+    public static void a_rate_of_none_sends_nothing_and_may_be_changed()
+    {
+        var gateway = new FakeGateway();
+        CameraChannel camera = Open(gateway);
+        foreach (double none in new[] { 0, -1, double.NaN })
+        {
+            camera.Rate = none;
+            camera.Move(new CameraPosition(1, 0, 0));
+            gateway.Wait(100);
+            Cases.Same(0, gateway.Socket.Sent.Count);
+        }
+        camera.Rate = 10;
+        gateway.Wait(0.01);
+        Cases.Same(1, gateway.Socket.Sent.Count);
+    }
+
     public static void a_pause_is_not_made_up_for()
     {
         var gateway = new FakeGateway();

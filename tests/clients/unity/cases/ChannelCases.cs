@@ -380,6 +380,17 @@ internal static class ChannelCases
         Cases.Same(2, gateway.Sockets.Count);
     }
 
+    public static void senseless_options_do_no_harm()
+    {
+        var gateway = new FakeGateway();
+        gateway.Channel("a", new ChannelOptions { MaxRate = double.PositiveInfinity, History = -1, Waiting = -1, Since = "a&b=c" });
+        gateway.LetIn();
+        Cases.That(gateway.Socket.Request.Url.EndsWith(Asks + "&since=a%26b%3Dc"), gateway.Socket.Request.Url);
+        gateway.Start();
+        gateway.Hear(FakeGateway.Position(1, "a", "1"));
+        Cases.Same(0, gateway.Troubles.Count);
+    }
+
     public static void bad_names_are_refused()
     {
         foreach (string bad in new[] { "..", "a/./b", "a/.." })

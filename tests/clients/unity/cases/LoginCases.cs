@@ -109,6 +109,19 @@ internal static class LoginCases
         Cases.Same("c1", gateway.Client.ClientId);
     }
 
+    public static void what_cannot_be_a_token_is_no_answer_to_a_login()
+    {
+        foreach (string token in new[] { "", "a b", "a\\r\\nX: y", "\u00e9", "\ud83e" })
+        {
+            var gateway = new FakeGateway();
+            gateway.Channel();
+            gateway.Client.Update();
+            gateway.Renew("c1", token);
+            Cases.Same("unreachable", gateway.Troubles.Last().Error.Code);
+            Cases.Same(0, gateway.Sockets.Count);
+        }
+    }
+
     public static void a_logout_ends_the_client_even_if_its_login_is_late()
     {
         var gateway = new FakeGateway();
@@ -160,6 +173,7 @@ internal static class LoginCases
         Cases.Same("wss://h:1/b/ws", new Address("https://h:1/b/").Socket("/ws"));
         Cases.Same("http://h/login", new Address(" ws://h ").Http("/login"));
         Cases.Same("/chat/%EB%A1%9C%EB%B9%84%20x", Address.PathOf("chat/로비 x"));
+        Cases.Same("/%EF%BF%BD", Address.PathOf("\ud83e"), "half a character");
         Cases.Same("", Address.PathOf(null));
         Cases.Same("/a/b", Address.PathOf("/a//b/"));
     }
