@@ -50,7 +50,7 @@ namespace Pushgate
 
         internal void Start()
         {
-            Task.Run(Run);
+            Task.Run(() => Run());
         }
 
         public bool Send(string text)
@@ -144,7 +144,7 @@ namespace Pushgate
             {
                 if (!isOpen || isWriting) return;
                 isWriting = true;
-                writing = Task.Run(Write);
+                writing = Task.Run(() => Write());
             }
         }
 
