@@ -3,9 +3,9 @@
 #
 #   curl, openssl, prlimit, python3, chromium and node with npm, by apt-get, where `command -v` does not find them,
 #   libfaketime, by apt-get, where no directory of /usr/lib has it,
-#   mono (its compiler, its runtime, its HTTP) for the Unity package, by apt-get, in the same way,
 #   the Python package `websockets`, in a virtual environment below the target directory,
-#   the npm packages of tests/external and tests/browser, in node_modules there.
+#   the npm packages of tests/external and tests/browser, in node_modules there,
+#   mono (compiler, runtime, HTTP) for the Unity package, by apt-get.
 #
 # May run again at any time: what is there is left alone. Ends with 1 and a line that says what is
 # missing where it may not install. The last line tells where the environment's Python is.
