@@ -6,7 +6,8 @@
 #   a JDK and Maven, by apt-get, where `command -v` does not find javac, java and mvn,
 #   the jars that clients/android is built on, below the target directory,
 #   the Python package `websockets`, in a virtual environment below the target directory,
-#   the npm packages of tests/external and tests/browser, in node_modules there.
+#   the npm packages of tests/external and tests/browser, in node_modules there,
+#   mono (compiler, runtime, HTTP) for the Unity package, by apt-get.
 #
 # May run again at any time: what is there is left alone. Ends with 1 and a line that says what is
 # missing where it may not install. The last line tells where the environment's Python is.
@@ -44,6 +45,9 @@ if ! has python3; then
 elif [ ! -x "$target/python/bin/python" ] && ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     need python3-venv
 fi
+has mcs || need mono-mcs
+has mono || need mono-runtime
+ls /usr/lib/mono/4.5/System.Net.Http.dll >/dev/null 2>&1 || need libmono-system-net-http4.0-cil
 has node || need nodejs
 has npm || need npm
 has chromium || need chromium
