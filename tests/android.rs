@@ -23,7 +23,7 @@ use common::client::{TestClient, Transport};
 use common::http::Request;
 use common::node::{API_KEY, TestNode, api_key_config};
 use common::{QUIET, ids_on, until};
-use harness::{Harness, checks, java_files, library};
+use harness::{checks, java_files, library};
 use serde_json::{Value, json};
 use wire::Wire;
 
@@ -55,9 +55,9 @@ async fn one_client_sees_where_another_goes() {
     bounded(async {
         let node = TestNode::start().await;
         let count = COUNT.to_string();
-        let mut receiver = Harness::start(&[&node.origin(), "camera/one", "receive", &count]);
+        let mut receiver = harness::start(&[&node.origin(), "camera/one", "receive", &count]);
         receiver.says("ready").await;
-        let mut sender = Harness::start(&[&node.origin(), "camera/one", "send", &count]);
+        let mut sender = harness::start(&[&node.origin(), "camera/one", "send", &count]);
         let mut senders = Vec::new();
         for number in 1..=COUNT {
             let (x, y) = (f64::from(number), f64::from(number) / 8.0);
@@ -70,7 +70,7 @@ async fn one_client_sees_where_another_goes() {
         }
         senders.dedup();
         assert_eq!(senders.len(), 1);
-        for harness in [sender, receiver] {
+        for mut harness in [sender, receiver] {
             let (status, rest) = harness.ends().await;
             assert!(status.success() && rest == ["done"], "{status}: {rest:?}");
         }
@@ -88,13 +88,13 @@ async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
         let node = TestNode::with_config("[presence]\nlinger = 0.2").await;
         let wire = Wire::to(node.address()).await;
         let url = format!("http://{}", wire.address);
-        let mut watcher = Harness::start(&[&url, "camera", "watch"]);
+        let mut watcher = harness::start(&[&url, "camera", "watch"]);
         let client_id = watcher.says("open").await;
 
         let mut sender = Sender::connect(&node, "camera").await;
         for number in 1..=COUNT {
             sender.moves(number).await;
-            assert_eq!(watcher.line().await, sender.seen(number));
+            assert_eq!(watcher.line().await.unwrap(), sender.seen(number));
         }
         wire.cut();
         for number in COUNT + 1..=2 * COUNT {
@@ -103,11 +103,11 @@ async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
         watcher.says("trouble unreachable").await;
         assert_eq!(watcher.says("open").await, client_id);
         for number in COUNT + 1..=2 * COUNT {
-            assert_eq!(watcher.line().await, sender.seen(number));
+            assert_eq!(watcher.line().await.unwrap(), sender.seen(number));
         }
 
         // The same while it rests.
-        watcher.does("pause").await;
+        watcher.tell("pause").await;
         until(
             "the watcher to be gone",
             async || Request::get("/users/camera").send(&node).await.ok(),
@@ -117,10 +117,10 @@ async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
         for number in 2 * COUNT + 1..=3 * COUNT {
             sender.moves(number).await;
         }
-        watcher.does("resume").await;
+        watcher.tell("resume").await;
         assert_eq!(watcher.says("open").await, client_id);
         for number in 2 * COUNT + 1..=3 * COUNT {
-            assert_eq!(watcher.line().await, sender.seen(number));
+            assert_eq!(watcher.line().await.unwrap(), sender.seen(number));
         }
         let (status, rest) = watcher.ends().await;
         assert!(status.success() && rest == ["closed 0"], "{status}: {rest:?}");
@@ -132,9 +132,9 @@ async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
 async fn a_restart_is_told_as_a_gap_and_survived() {
     bounded(async {
         let mut node = TestNode::start().await;
-        let mut watcher = Harness::start(&[&node.origin(), "camera", "watch"]);
+        let mut watcher = harness::start(&[&node.origin(), "camera", "watch"]);
         let client_id = watcher.says("open").await;
-        watcher.does("move 1.5 0 0").await;
+        watcher.tell("move 1.5 0 0").await;
         assert_eq!(watcher.says("echo").await, "1.5 0 0");
 
         node.restart().await;
@@ -158,7 +158,7 @@ async fn a_restart_is_told_as_a_gap_and_survived() {
         assert_eq!(watcher.says("echo").await, "1.5 0 0");
         let mut sender = Sender::connect(&node, "camera").await;
         sender.moves(7).await;
-        assert_eq!(watcher.line().await, sender.seen(7));
+        assert_eq!(watcher.line().await.unwrap(), sender.seen(7));
     })
     .await;
 }
@@ -167,7 +167,7 @@ async fn a_restart_is_told_as_a_gap_and_survived() {
 async fn who_is_kicked_comes_back_only_when_asked() {
     bounded(async {
         let node = TestNode::with_config(&api_key_config()).await;
-        let mut watcher = Harness::start(&[&node.origin(), "camera", "watch"]);
+        let mut watcher = harness::start(&[&node.origin(), "camera", "watch"]);
         let client_id = watcher.says("open").await;
         let kick = Request::post("/api/disconnect").bearer(API_KEY);
         let there = Request::get("/users/camera").send(&node).await.ok();
@@ -179,7 +179,7 @@ async fn who_is_kicked_comes_back_only_when_asked() {
         assert!(watcher.is_quiet(QUIET + Duration::from_secs(1)).await);
         let users = Request::get("/users/camera").send(&node).await.ok();
         assert_eq!(users["count"], 0, "{users}");
-        watcher.does("open").await;
+        watcher.tell("open").await;
         assert_ne!(watcher.says("open").await, client_id);
     })
     .await;
@@ -189,7 +189,7 @@ async fn who_is_kicked_comes_back_only_when_asked() {
 async fn a_gateway_that_falls_silent_is_left_and_a_quiet_one_is_not() {
     bounded(async {
         let node = TestNode::with_config("[heartbeat]\ninterval = 0.3\ntimeout = 5").await;
-        let mut watcher = Harness::start(&[&node.origin(), "camera", "watch"]);
+        let mut watcher = harness::start(&[&node.origin(), "camera", "watch"]);
         let client_id = watcher.says("open").await;
         // Longer than it waits for a sign of life, which is 3.3 seconds.
         assert!(watcher.is_quiet(Duration::from_secs(4)).await);
@@ -205,12 +205,12 @@ async fn a_gateway_that_falls_silent_is_left_and_a_quiet_one_is_not() {
 async fn a_chat_room_is_a_channel_like_any_other() {
     bounded(async {
         let node = TestNode::start().await;
-        let mut alice = Harness::start(&[&node.origin(), "chat/로비", "chat"]);
-        let mut bob = Harness::start(&[&node.origin(), "chat/로비", "chat"]);
+        let mut alice = harness::start(&[&node.origin(), "chat/로비", "chat"]);
+        let mut bob = harness::start(&[&node.origin(), "chat/로비", "chat"]);
         let id = alice.says("open").await;
         bob.says("open").await;
         let text = "\"안녕\"\\\u{1F980}\u{2028}";
-        alice.does(&format!("say {text}")).await;
+        alice.tell(&format!("say {text}")).await;
         for harness in [&mut alice, &mut bob] {
             let message = harness.says("message").await;
             let [_, sender, json]: [&str; 3] =

@@ -20,8 +20,7 @@ mod package;
 mod program;
 
 use common::node::TestNode;
-use harness::Harness;
-use program::Program;
+use program::Scene;
 
 /// How many positions are sent.
 const COUNT: usize = 50;
@@ -35,9 +34,9 @@ fn arguments<'a>(origin: &'a str, way: &'a str, count: &'a str) -> [&'a str; 4] 
 async fn a_phone_sees_where_a_unity_scene_looks_from() {
     let node = TestNode::start().await;
     let (origin, count) = (node.origin(), COUNT.to_string());
-    let mut phone = Harness::start(&arguments(&origin, "receive", &count));
+    let mut phone = harness::start(&arguments(&origin, "receive", &count));
     phone.says("ready").await;
-    let mut scene = Program::start(&arguments(&origin, "send", &count));
+    let mut scene = Scene::start(&arguments(&origin, "send", &count));
     let mut senders = Vec::new();
     for number in 1..=COUNT {
         let sent = scene.says("sent").await;
@@ -57,9 +56,9 @@ async fn a_phone_sees_where_a_unity_scene_looks_from() {
 async fn a_unity_scene_sees_where_a_phone_is() {
     let node = TestNode::start().await;
     let (origin, count) = (node.origin(), COUNT.to_string());
-    let mut scene = Program::start(&arguments(&origin, "receive", &count));
+    let mut scene = Scene::start(&arguments(&origin, "receive", &count));
     scene.says("ready").await;
-    let mut phone = Harness::start(&arguments(&origin, "send", &count));
+    let mut phone = harness::start(&arguments(&origin, "send", &count));
     for number in 1..=COUNT {
         let sent = phone.says("sent").await;
         let got = scene.says("got").await;

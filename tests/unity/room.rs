@@ -1,11 +1,11 @@
 //! Chat rooms, by the part of the package that knows nothing of Unity.
 
-use super::program::Program;
+use super::program::Scene;
 use crate::common::client::{TestClient, Transport};
 use crate::common::node::TestNode;
 
-fn room(node: &TestNode, channel: &str) -> Program {
-    Program::start(&[&node.origin(), channel, "room"])
+fn room(node: &TestNode, channel: &str) -> Scene {
+    Scene::start(&[&node.origin(), channel, "room"])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::program::Program;
+use super::program::Scene;
 use crate::common::client::{TestClient, Transport};
 use crate::common::node::{Login, TestNode};
 use crate::common::{QUIET, http::Request, ids_on, is_on, until};
@@ -10,8 +10,8 @@ use crate::common::{QUIET, http::Request, ids_on, is_on, until};
 /// Who breaks off stays on the lists for longer than any test: only a close in good order ends it.
 pub const LINGER: &str = "[presence]\nlinger = 60\n";
 
-pub fn scene(node: &TestNode, channel: &str) -> Program {
-    Program::start(&[&node.origin(), channel, "scene"])
+pub fn scene(node: &TestNode, channel: &str) -> Scene {
+    Scene::start(&[&node.origin(), channel, "scene"])
 }
 
 /// Somebody else in the scene, who does not hear of what was before.
@@ -38,15 +38,15 @@ async fn one_sends_and_others_receive_the_same_in_order() {
     let node = TestNode::start().await;
     let count = COUNT.to_string();
     let mut receivers = [
-        Program::start(&[&node.origin(), "camera/hall", "receive", &count]),
-        Program::start(&[&node.origin().replace("http:", "ws:"), "camera/hall", "receive", &count]),
+        Scene::start(&[&node.origin(), "camera/hall", "receive", &count]),
+        Scene::start(&[&node.origin().replace("http:", "ws:"), "camera/hall", "receive", &count]),
     ];
     for receiver in &mut receivers {
         receiver.says("ready").await;
     }
     let (_, mut watcher) = watcher(&node, "camera/hall").await;
     let (_, mut elsewhere) = self::watcher(&node, "camera").await;
-    let sent = Program::start(&[&node.origin(), "camera/hall", "send", &count]).ends().await;
+    let sent = Scene::start(&[&node.origin(), "camera/hall", "send", &count]).ends().await;
 
     let expected: Vec<String> = (1..=COUNT)
         .map(|number| format!("{number} {} {}", f32::from(number) / 8.0, f32::from(number) / -4.0))

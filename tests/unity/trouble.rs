@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::program::Program;
+use super::program::Scene;
 use super::scene::{position, present, scene, watcher};
 use super::wire::Wire;
 use crate::common::client::{TestClient, Transport};
@@ -15,7 +15,7 @@ async fn a_cut_is_survived_and_nothing_is_lost_or_comes_twice() {
     let node = TestNode::start().await;
     let wire = Wire::to(node.address()).await;
     let (_, mut watcher) = watcher(&node, "camera").await;
-    let mut scene = Program::start(&[&wire.origin(), "camera", "scene"]);
+    let mut scene = Scene::start(&[&wire.origin(), "camera", "scene"]);
     let client_id = scene.says("open").await;
     scene.tell("move 7 7 7").await;
     scene.says("echo 7 7 7").await;
