@@ -10,7 +10,8 @@ build:
 	$(CARGO) build --release
 
 # Rust with rustfmt and clippy must be there. tests/install.sh brings the rest: curl, openssl,
-# Python with the package `websockets`, Node with the packages of the tests, Chromium.
+# Python with the package `websockets`, Node with the packages of the tests, Chromium, PostgreSQL, mono, a JDK and
+# Maven with OkHttp.
 test: install lint
 	@# Some tests open thousands of sockets; a shell's soft limit is often 1024.
 	ulimit -n $$(ulimit -Hn) || true; $(CARGO) test

@@ -3,8 +3,11 @@
 #
 #   curl, openssl, prlimit, python3, chromium and node with npm, by apt-get, where `command -v` does not find them,
 #   libfaketime and postgresql, by apt-get, where no directory of /usr/lib has them,
+#   a JDK and Maven, by apt-get, where `command -v` does not find javac, java and mvn,
+#   the jars that clients/android is built on, below the target directory,
 #   the Python package `websockets`, in a virtual environment below the target directory,
-#   the npm packages of tests/external and tests/browser, in node_modules there.
+#   the npm packages of tests/external and tests/browser, in node_modules there,
+#   mono (compiler, runtime, HTTP) for the Unity package, by apt-get.
 #
 # May run again at any time: what is there is left alone. Ends with 1 and a line that says what is
 # missing where it may not install. The last line tells where the environment's Python is.
@@ -42,9 +45,14 @@ if ! has python3; then
 elif [ ! -x "$target/python/bin/python" ] && ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     need python3-venv
 fi
+has mcs || need mono-mcs
+has mono || need mono-runtime
+ls /usr/lib/mono/4.5/System.Net.Http.dll >/dev/null 2>&1 || need libmono-system-net-http4.0-cil
 has node || need nodejs
 has npm || need npm
 has chromium || need chromium
+{ has javac && has java; } || need default-jdk-headless
+has mvn || need maven
 if [ -n "$packages" ]; then
     has apt-get || fail "the tests need$packages, and there is no apt-get to install them with"
     if [ "$(id -u)" -eq 0 ]; then
@@ -86,6 +94,21 @@ for project in $npm_projects; do
         echo "$wanted" >"$done_npm"
     fi
 done
+
+# The jars of the Android client.
+jars=$target/android/lib
+done_jars=$target/android/installed
+wanted=$(cksum <tests/clients/android/pom.xml)
+if [ "$(cat "$done_jars" 2>/dev/null)" != "$wanted" ]; then
+    say "OkHttp for clients/android into $jars"
+    rm -rf "$jars"
+    mkdir -p "$jars"
+    # Maven has a word for each file that it fetches, and tells errors among them.
+    mvn -B -ntp -f tests/clients/android/pom.xml dependency:copy-dependencies \
+        -DoutputDirectory="$(cd "$jars" && pwd)" >"$target/android/mvn.log" 2>&1 ||
+        { grep ERROR "$target/android/mvn.log" >&2; fail "mvn could not fetch what clients/android is built on"; }
+    echo "$wanted" >"$done_jars"
+fi
 
 case $python in
     /*) say "ready: $python" ;;

@@ -1,7 +1,8 @@
 // The address of this gateway in every snippet, and a button that copies it.
 
 for (const code of document.querySelectorAll("pre code")) {
-  code.textContent = code.textContent.replaceAll("BASE", location.origin);
+  const socket = location.origin.replace(/^http/, "ws");
+  code.textContent = code.textContent.replaceAll("BASE", location.origin).replaceAll("SOCKET", socket);
 }
 
 for (const button of document.querySelectorAll("button.copy")) {

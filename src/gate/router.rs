@@ -52,7 +52,11 @@ pub fn router(gate: Arc<Gate>) -> Router {
     if gate.config.admin.bind.is_none() {
         router = both(router, "/metrics", READ, || get(metrics::metrics));
     }
-    for (path, asset) in pages::ADDRESSES {
+    router = both(router, "/camera", READ, || get(pages::camera));
+    router = both(router, "/camera/{scene}", READ, || get(pages::camera));
+    router = both(router, "/chat/{room}", READ, || get(pages::room));
+    let files = pages::FILES.iter().map(|(path, file)| (*path, file));
+    for (path, asset) in files.chain(pages::SCRIPTS) {
         router = both(router, path, READ, || pages::methods(asset));
     }
     router = both(router, "/board", READ, || get(pages::board::board));

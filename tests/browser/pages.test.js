@@ -1,28 +1,12 @@
 // The pages at `/` and `/widget`, as a newcomer meets them.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { browser, gateway, open } from "./support.js";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+import { browser, gateway, isAccessible, open, until } from "./support.js";
 
 let chromium;
 before(async () => (chromium = await browser()));
 after(() => chromium.close());
-
-async function isAccessible(page) {
-  await page.evaluate(AXE);
-  // What is just appearing is transparent for a moment, and would be measured as that.
-  await page.emulateMedia({ reducedMotion: "reduce" });
-  const { violations } = await page.evaluate(() => axe.run());
-  await page.emulateMedia({ reducedMotion: null });
-  const found = violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-  assert.deepEqual(found, []);
-}
 
 async function join(page, name) {
   await page.fill("#name", name);
@@ -123,11 +107,3 @@ test("the widget's page shows the widget at work", async (t) => {
     assert.deepEqual(page.problems, []);
   }
 });
-
-async function until(holds) {
-  const end = Date.now() + 15_000;
-  while (!holds()) {
-    assert.ok(Date.now() < end, "in 15 seconds");
-    await new Promise((done) => setTimeout(done, 30));
-  }
-}

@@ -1,8 +1,10 @@
 // What the tests of a real browser share: a gateway, a proxy in front of it, sites of other origins.
 
+import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import { createRequire } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +12,7 @@ import { chromium } from "playwright-core";
 
 const BINARY = process.env.PUSHGATE_BINARY ?? new URL("../../target/debug/pushgate", import.meta.url).pathname;
 const CHROMIUM = process.env.CHROMIUM ?? execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim();
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** All clients come from one address here. */
 const CONFIG = '[limits]\nexempt = ["127.0.0.0/8", "::1/128"]\n';
@@ -131,4 +134,31 @@ export async function open(t, context, address) {
   t.after(() => page.close().catch(() => {}));
   await page.goto(address);
   return page;
+}
+
+/** Whether nothing serious stands in the way of whoever does not see, or uses the keyboard. */
+export async function isAccessible(page) {
+  await page.evaluate(AXE);
+  // What is just appearing is transparent for a moment, and would be measured as that.
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  const { violations } = await page.evaluate(() => axe.run());
+  await page.emulateMedia({ reducedMotion: null });
+  const found = violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+  assert.deepEqual(found, []);
+}
+
+/** Whether nothing of a page lies beyond its right edge. */
+export async function fits(page) {
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, page.url());
+}
+
+/** Waits until that holds. */
+export async function until(holds) {
+  const end = Date.now() + 15_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < end, `in 15 seconds: ${holds}`);
+    await new Promise((done) => setTimeout(done, 30));
+  }
 }

@@ -23,6 +23,7 @@ pub mod http;
 pub mod jwt;
 pub mod node;
 pub mod process;
+pub mod program;
 pub mod scrape;
 pub mod ws;
 

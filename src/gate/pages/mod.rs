@@ -5,6 +5,8 @@
 
 pub(super) mod board;
 mod bundle;
+mod files;
+mod named;
 
 use std::sync::LazyLock;
 
@@ -19,6 +21,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use bundle::Source;
+pub(super) use files::{DEMO, FILES};
+pub(super) use named::{camera, room};
 
 /// Something that a browser loads.
 #[derive(Debug)]
@@ -75,38 +79,15 @@ static WIDGET_SCRIPT: Lazy = LazyLock::new(|| {
     Asset::new(SCRIPT, script)
 });
 
-/// The page at `/`.
-pub(super) static DEMO: Lazy =
-    LazyLock::new(|| Asset::new(PAGE, include_str!("../../../client-js/pages/index.html")));
-static WIDGET_PAGE: Lazy =
-    LazyLock::new(|| Asset::new(PAGE, include_str!("../../../client-js/pages/widget.html")));
-static DEMO_SCRIPT: Lazy =
-    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/demo.js")));
-static PEOPLE: Lazy =
-    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/people.js")));
-static SNIPPETS: Lazy =
-    LazyLock::new(|| Asset::new(SCRIPT, include_str!("../../../client-js/pages/snippets.js")));
 static SHOWN_SCRIPT: Lazy = LazyLock::new(|| Asset::new(SCRIPT, SHOWN));
-static STYLE: Lazy = LazyLock::new(|| {
-    Asset::new("text/css; charset=utf-8", include_str!("../../../client-js/pages/pages.css"))
-});
-static ICON: Lazy = LazyLock::new(|| {
-    Asset::new("image/svg+xml", include_str!("../../../client-js/pages/icon.svg"))
-});
 
-/// Everything that has an address of its own, but for the page at `/`.
-pub(super) static ADDRESSES: [(&str, &Lazy); 11] = [
+/// What is made of `client-js/src`, with its addresses.
+pub(super) static SCRIPTS: [(&str, &Lazy); 5] = [
     ("/pushgate.js", &CLIENT_SCRIPT),
     ("/_ah/channel/jsapi", &CHANNEL_API),
     ("/talkgadget/channel.js", &CHANNEL_API),
     ("/widget.js", &WIDGET_SCRIPT),
-    ("/widget", &WIDGET_PAGE),
-    ("/pages/demo.js", &DEMO_SCRIPT),
-    ("/pages/people.js", &PEOPLE),
-    ("/pages/snippets.js", &SNIPPETS),
     ("/pages/shown.js", &SHOWN_SCRIPT),
-    ("/pages/pages.css", &STYLE),
-    ("/pages/icon.svg", &ICON),
 ];
 
 /// The methods of an asset's address.
@@ -128,8 +109,7 @@ impl Asset {
     /// version, else asked for each time. Source: RFC 9110 section 13, RFC 8246.
     pub(super) fn answer<B>(&self, request: &http::Request<B>) -> Response {
         let is_known = knows(request.headers(), &self.etag);
-        let mut response =
-            Response::new(if is_known { Body::empty() } else { Body::from(self.body.clone()) });
+        let mut response = self.response(if is_known { Bytes::new() } else { self.body.clone() });
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
@@ -137,9 +117,16 @@ impl Asset {
             request.uri().query().is_some_and(|query| query.split('&').any(|q| q == VERSIONED));
         let caching = if is_versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
         headers.insert(ETAG, self.etag.clone());
+        response
+    }
+
+    /// 200 with `body`, and what a browser must know of it.
+    fn response(&self, body: Bytes) -> Response {
+        let mut response = Response::new(Body::from(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
         if self.media == PAGE {
             protect(headers);
         }
