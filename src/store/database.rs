@@ -146,6 +146,29 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
+impl Loaded {
+    /// What is kept within `window` of what was found, which is newest first.
+    pub(super) fn of<E>(
+        last: Position,
+        window: &Window,
+        found: impl Iterator<Item = Result<Stored, E>>,
+    ) -> Result<Self, E> {
+        let (mut kept, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
+        for stored in found {
+            let stored = stored?;
+            bytes += stored.plain.len();
+            let next = kept.last().map_or(last.offset, |newer| newer.position.offset - 1);
+            // What is not the next one down was lost: nothing is kept beyond a hole.
+            if bytes > window.bounds.bytes || stored.position.offset != next {
+                break;
+            }
+            kept.push(stored);
+        }
+        kept.reverse();
+        Ok(Self { last, kept })
+    }
+}
+
 impl Window {
     /// The time before which nothing is kept.
     pub(super) fn since(&self) -> u64 {

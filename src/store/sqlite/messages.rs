@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::super::database::{Append, Entry, Loaded, Window};
-use crate::channel::{Bounds, ChannelName, Epoch, Position, Retry, Stored};
+use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
 const TRIMMED: usize = 500;
@@ -78,20 +78,9 @@ pub(super) fn load(
                   FROM pushgate_messages WHERE channel = ?1 AND accepted > ?2 \
                   ORDER BY number DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(newest)?;
-    let mut rows = statement.query(params![id, whole(window.since()), whole(window.most())])?;
-    let (mut kept, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let stored = stored(row, last.epoch)?;
-        bytes += stored.plain.len();
-        let follows = kept.last().map_or(last.offset, |newer| newer.position.offset - 1);
-        // What is not the next one down was lost: nothing is kept beyond a hole.
-        if bytes > window.bounds.bytes || stored.position.offset != follows {
-            break;
-        }
-        kept.push(stored);
-    }
-    kept.reverse();
-    Ok(Some(Loaded { last, kept }))
+    let bounds = params![id, whole(window.since()), whole(window.most())];
+    let newest = statement.query_map(bounds, |row| stored(row, last.epoch))?;
+    Loaded::of(last, window, newest).map(Some)
 }
 
 /// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
