@@ -122,7 +122,7 @@ impl Speaker {
             if connected.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
-            tracing::warn!(%why, "no connection to the database");
+            tracing::warn!(%why, "no connection to the database of DATABASE_URL or database.url");
             if self.refuse(pause, &why).await.is_none() {
                 return;
             }
