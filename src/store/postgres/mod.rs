@@ -187,16 +187,22 @@ impl Speaker {
     /// Makes all changes of `batch` in one commit, and answers them; an error ends the connection.
     async fn change(&self, client: &mut Client, batch: Vec<Order>) -> Result<(), String> {
         let changes = batch.iter().map(|order| &order.change);
-        let done = in_time(commit(client, changes)).await;
-        let read = match &done {
-            Ok(_) => self.read(client).await,
-            // What the server refuses, it refuses well: it is there.
-            Err(_) if !client.is_closed() => in_time(client.batch_execute("ROLLBACK")).await,
-            Err(why) => Err(why.clone()),
-        };
-        let told = |why| DatabaseError::Unavailable(format!("the database did not take it: {why}"));
-        Order::answer_all(batch, done.map_err(told));
-        read
+        match in_time(commit(client, changes)).await {
+            Ok(done) => {
+                let read = self.read(client).await;
+                Order::answer_all(batch, Ok(done));
+                read
+            }
+            Err(why) => {
+                let told = format!("the database did not take it: {why}");
+                Order::answer_all(batch, Err(DatabaseError::Unavailable(told)));
+                // What the server refuses, it refuses well: it is there.
+                if client.is_closed() {
+                    return Err(why);
+                }
+                in_time(client.batch_execute("ROLLBACK")).await
+            }
+        }
     }
 
     /// Reads the topics.
