@@ -96,7 +96,9 @@ impl<'a> Follower<'a> {
     /// that could not be reached at all.
     pub(crate) fn run(mut self) -> Result<(), CommandError> {
         let (sender, events) = sync_channel(QUEUE);
-        interrupt::watch(sender.clone(), Event::Interrupted)?;
+        let interrupted = sender.clone();
+        // A full queue means that its reader is blocked; the grace takes care of that.
+        interrupt::watch(move || drop(interrupted.try_send(Event::Interrupted)))?;
         let done = self.connections(&sender, &events);
         self.identity.leave(&self.gateway);
         done
