@@ -13,7 +13,7 @@ use super::{Flow, Sink, Transport, Wish};
 use crate::command::backoff::Backoff;
 use crate::command::error::{CommandError, Retry};
 use crate::command::gateway::Gateway;
-use crate::command::identity::Identity;
+use crate::command::identity::{Identity, May};
 use crate::command::problem::Problem;
 use crate::command::{interrupt, output};
 
@@ -156,7 +156,7 @@ impl<'a> Follower<'a> {
     }
 
     fn plan(&mut self) -> Result<Plan, CommandError> {
-        let bearer = self.identity.for_subscription(&self.gateway, &self.wish.channel)?;
+        let bearer = self.identity.for_channel(&self.gateway, &self.wish.channel, May::Read)?;
         let mut query = vec![("ids", "1".to_owned()), ("users", self.wish.users.to_owned())];
         query.extend(self.progress.query());
         Ok(Plan {
