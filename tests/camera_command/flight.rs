@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::common::node::command;
-use crate::common::until;
 
-/// How long it may take to end on a machine that runs every other test at once.
+/// How long it may take for anything on a machine that runs every other test at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that is killed, by its id, when it is dropped.
@@ -39,8 +39,16 @@ impl Flight {
 
     /// Waits until it has said this.
     pub async fn says(&self, what: &str) {
-        let said = async || self.errors();
-        until(what, said, |said| said.contains(what)).await;
+        self.says_what(what, |said| said.contains(what)).await;
+    }
+
+    /// Waits until what it has said so far pleases.
+    pub async fn says_what(&self, name: &str, pleases: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        while !pleases(&self.errors()) {
+            assert!(begun.elapsed() < PATIENCE, "{name}: it says only\n{}", self.errors());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What it has said so far.

@@ -164,10 +164,11 @@ impl Flight {
     }
 
     async fn speak(&mut self, link: &mut Link, talk: &mut Talk) -> Result<(), Ending> {
-        let place = self.route.at(self.pace.due().saturating_duration_since(self.begun));
-        talk.awaited.sent(place, Instant::now());
+        let now = Instant::now();
+        let (due, skipped) = self.pace.take(now);
+        let place = self.route.at(due.saturating_duration_since(self.begun));
+        talk.awaited.sent(place, now);
         link.send(place.to_string()).await?;
-        let skipped = self.pace.done(Instant::now());
         self.scene.tally.add(Event::Sent { skipped });
         Ok(())
     }

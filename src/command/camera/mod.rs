@@ -1,8 +1,8 @@
 //! `pushgate camera`: a camera without Unity, or a thousand, for trying things out and as load that
 //! feels real.
 //!
-//! [`Fleet`](fleet::Fleet) holds the cameras of a process and tells how they fare (`tally`). Each
-//! is a [`Flight`](flight::Flight), which keeps one connection (`link`) alive: it logs in
+//! [`Fleet`] holds the cameras of a process and tells how they fare (`tally`). Each
+//! is a [`Flight`], which keeps one connection (`link`) alive: it logs in
 //! (`account`), speaks at its `pace` of the `place` where its `path` has led it, knows its own
 //! positions when they come back (`echo`), and judges each ending (`recovery`) as a subscription
 //! does. Cameras differ from `follow` in that they speak, and in that there may be many: they are

@@ -23,15 +23,16 @@ impl Pace {
 
     /// When it is time again.
     pub(crate) fn due(&self) -> Instant {
-        let since = Duration::from_nanos(self.period.saturating_mul(self.next));
-        self.first.checked_add(since).unwrap_or(self.first)
+        self.time(self.next)
     }
 
-    /// It was done, at `now`. How many times have passed meanwhile and are left out.
-    pub(crate) fn done(&mut self, now: Instant) -> u64 {
-        let following = self.next.saturating_add(1);
-        self.next = following.max(self.later_than(now));
-        self.next - following
+    /// It is done at `now`: which time that is for, the newest that has come, and how many before it
+    /// were missed and are left out.
+    pub(crate) fn take(&mut self, now: Instant) -> (Instant, u64) {
+        let taken = self.next.max(self.later_than(now).saturating_sub(1));
+        let missed = taken - self.next;
+        self.next = taken.saturating_add(1);
+        (self.time(taken), missed)
     }
 
     /// Goes on at the first time from `now` on, as if the ones before had never been.
@@ -39,6 +40,11 @@ impl Pace {
         if self.due() < now {
             self.next = self.later_than(now);
         }
+    }
+
+    fn time(&self, number: u64) -> Instant {
+        let since = Duration::from_nanos(self.period.saturating_mul(number));
+        self.first.checked_add(since).unwrap_or(self.first)
     }
 
     /// The first time after `now`.
@@ -68,7 +74,8 @@ mod tests {
         for number in 0..10_000_u32 {
             assert_eq!(pace.due(), first + millis(100) * number);
             let late = millis(u64::from(number) % 90);
-            assert_eq!(pace.done(first + millis(100) * number + late), 0);
+            let due = first + millis(100) * number;
+            assert_eq!(pace.take(due + late), (due, 0));
         }
     }
 
@@ -77,7 +84,7 @@ mod tests {
         let first = Instant::now();
         let mut pace = Pace::new(first, 3.0);
         for _ in 0..3 * 86_400 {
-            pace.done(pace.due());
+            pace.take(pace.due());
         }
         let drift = (first + Duration::from_hours(24)) - pace.due();
         assert!(drift < millis(1), "{drift:?}");
@@ -87,13 +94,12 @@ mod tests {
     fn what_was_missed_is_left_out() {
         let first = Instant::now();
         let mut pace = Pace::new(first, 10.0);
-        // Late by three and a half: three are left out, the next one is half a period away.
-        assert_eq!(pace.done(first + millis(350)), 3);
+        // Late by three and a half: three are left out, the fourth is done, the next one is due.
+        assert_eq!(pace.take(first + millis(350)), (first + millis(300), 3));
         assert_eq!(pace.due(), first + millis(400));
-        assert_eq!(pace.done(first + millis(400)), 0);
-        assert_eq!(pace.due(), first + millis(500));
+        assert_eq!(pace.take(first + millis(400)), (first + millis(400), 0));
         // Early, as a timer may be: nothing is done twice.
-        assert_eq!(pace.done(first + millis(499)), 0);
+        assert_eq!(pace.take(first + millis(499)), (first + millis(500), 0));
         assert_eq!(pace.due(), first + millis(600));
     }
 

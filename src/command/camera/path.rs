@@ -143,8 +143,8 @@ mod tests {
     }
 
     fn distance(one: Place, other: Place) -> f64 {
-        let ((x, y, z), (u, v, w)) = (coordinates(one), coordinates(other));
-        ((x - u).powi(2) + (y - v).powi(2) + (z - w).powi(2)).sqrt()
+        let (one, other) = (coordinates(one), coordinates(other));
+        (one.0 - other.0).hypot(one.1 - other.1).hypot(one.2 - other.2)
     }
 
     #[test]
