@@ -33,7 +33,14 @@ const PROTOCOL: &str = "pushgate.v1";
 /// The verb.
 pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
     let (parts, _body) = request.into_parts();
-    let accept = check_handshake(&parts)?;
+    let accept = match check_handshake(&parts) {
+        // A browser tells no page why it was refused an upgrade: asked without one, that is told.
+        Err(failure) if failure.problem == Problem::UpgradeRequired => {
+            Wanted::of(&gate, &parts, Transport::Ws.into())?;
+            return Err(failure);
+        }
+        judged => judged?,
+    };
     if !may_upgrade(&gate, &parts) {
         let detail = "pages of this origin may not open a WebSocket here";
         return Err(Failure::new(Problem::Forbidden, detail));

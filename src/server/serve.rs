@@ -190,13 +190,13 @@ impl Serving {
                 let io = connection.into_parts().io.into_inner();
                 if let Some(failure) = io.bare().map(|status| bare::failure(limits, status)) {
                     let (mut stream, _) = io.into_parts();
-                    let _ = timeout(FAREWELL, stream.say(&self.last_words(failure))).await;
+                    let _ = timeout(FAREWELL, stream.say(&self.last_words(&failure))).await;
                     let _ = timeout(FAREWELL, stream.discard()).await;
                 }
             }
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
-                stream.say_and_forget(&self.last_words(too_late()));
+                stream.say_and_forget(&self.last_words(&too_late()));
             }
             Ended::Closed(Ok(())) | Ended::TooLate => {}
             Ended::Leaves(head, leaving) => {
@@ -212,9 +212,9 @@ impl Serving {
     }
 
     /// The answer to a head that is not there, so that nobody knows which page has sent it.
-    fn last_words(&self, failure: Failure) -> Bytes {
-        self.front.gate.refused(&failure);
-        whole(&failure, self.front.tell(None, failure.clone()))
+    fn last_words(&self, failure: &Failure) -> Bytes {
+        self.front.gate.refused(failure);
+        whole(failure, self.front.tell(None, failure.clone()))
     }
 
     /// Gives the connection to the worker that awaits it.
