@@ -106,7 +106,7 @@ export class Stream {
     const [transport, ...others] = plan;
     let token;
     try {
-      token = await this.#gate.token();
+      token = await this.#gate.token((error, retryIn) => attempt === this.#attempt && this.#hear.trouble(error, retryIn));
     } catch (error) {
       if (attempt === this.#attempt) this.#failed(error);
       return;
@@ -146,9 +146,9 @@ export class Stream {
     }
   }
 
-  /** A WebSocket does not tell why it was refused: where nothing else is tried, another request may. */
+  /** A WebSocket does not tell why it was refused: where nothing else is tried, the same as a request does. */
   async #askWhy(failure, isMine) {
-    const why = await this.#gate.refusal(`users${this.#path}`, this.#token);
+    const why = await this.#gate.refusal(`ws${this.#path}`, this.#token, this.#asked("ws"));
     if (isMine()) this.#failed(why ?? failure);
   }
 

@@ -304,6 +304,27 @@ describe("who this is", () => {
     assert.match(there.of("sse")[0].url, /token=token-me/);
   });
 
+  test("a login that nobody answers is given up after ten seconds, told, and tried again", async (t) => {
+    const { there, gate } = begin(t);
+    const told = record(gate.channel("chat/x"));
+    const login = gate.login();
+    const delays = [];
+    gate.addEventListener("error", ({ error, retryIn }) => delays.push([error.code, error.detail, retryIn]));
+    await pass(9);
+    assert.deepEqual([delays, there.of("login").length], [[], 1]);
+    await pass(1);
+    assert.deepEqual(delays, [["unreachable", "no answer within 10 s", 0.1]]);
+    assert.equal(told.errors.length, 1);
+    await pass(1);
+    there.of("login")[0].answer(identity("me"));
+    assert.equal((await login).client_id, "me");
+    // Renewals are in nobody's way: the old token is good.
+    await pass(80);
+    there.of("login")[0].fail();
+    await settle();
+    assert.equal(delays.length, 1);
+  });
+
   test("where only WebSocket is wanted, another request tells why it was refused", async (t) => {
     const tokens = ["one", "two"];
     const { there, gate } = begin(t, { transports: ["ws"], token: () => tokens.shift() });
@@ -312,8 +333,8 @@ describe("who this is", () => {
     await settle();
     there.socket.refuse();
     await settle();
-    const [why] = there.of("users");
-    assert.match(why.url, /\/users\/room\/a%20b\?limit=1&token=one$/);
+    const [why] = there.of("ws");
+    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&users=diff&beat=1&token=one$/);
     why.answer({ code: "token-expired" }, 401);
     await settle();
     assert.equal(told.errors[0].error.code, "token-expired");
@@ -322,7 +343,7 @@ describe("who this is", () => {
     // It says nothing against it: then something on the way has.
     there.socket.end(1006);
     await settle();
-    there.of("users")[0].answer({ users: [] });
+    there.of("ws")[0].answer({ code: "upgrade-required" }, 426);
     await settle();
     assert.deepEqual([told.errors[1].error.code, channel.state], ["unreachable", "waiting"]);
     await pass(1);
@@ -330,7 +351,7 @@ describe("who this is", () => {
     there.socket.end(1006);
     await settle();
     channel.close();
-    there.of("users")[0]?.answer({ code: "forbidden" }, 403);
+    there.of("ws")[0]?.answer({ code: "forbidden" }, 403);
     await settle();
     assert.deepEqual([told.errors.length, told.closes], [2, [null]]);
   });

@@ -9,6 +9,7 @@ mod admin;
 mod alarm;
 mod arriving;
 mod banner;
+mod bare;
 mod chatter;
 mod cors;
 mod frames;
