@@ -334,7 +334,7 @@ describe("who this is", () => {
     there.socket.refuse();
     await settle();
     const [why] = there.of("ws");
-    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&users=diff&beat=1&token=one$/);
+    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&users=diff&beat=1&why=1&token=one$/);
     why.answer({ code: "token-expired" }, 401);
     await settle();
     assert.equal(told.errors[0].error.code, "token-expired");

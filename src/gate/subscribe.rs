@@ -85,7 +85,7 @@ impl Wanted {
             // Nothing of a channel can be missed on it, and it is on no list.
             (from, users) = (beside_history(from), UsersMode::None);
         }
-        let pace = pace(&query, &policy, framing.transport)?;
+        let pace = pace(&query, &policy)?;
         gate.may_open(&channel, &caller, remote_of(parts).whom())?;
         let entered = gate.enter_beside_connection(parts)?;
         let claims = match caller {
@@ -143,7 +143,7 @@ const fn beside_history(from: From) -> From {
 }
 
 /// The pace that `max_rate` asks for.
-fn pace(query: &Pairs, policy: &Policy, transport: Transport) -> Result<Option<Duration>, Failure> {
+fn pace(query: &Pairs, policy: &Policy) -> Result<Option<Duration>, Failure> {
     let Some(rate) = query.decimal("max_rate", RATES)? else {
         return Ok(None);
     };
@@ -151,9 +151,7 @@ fn pace(query: &Pairs, policy: &Policy, transport: Transport) -> Result<Option<D
         let what = "this channel delivers every message; only a latest channel can be thinned";
         return Err(Failure::field("max_rate", what));
     }
-    // Who polls has a pace of its own.
-    let is_paced = transport != Transport::Poll;
-    Ok(is_paced.then(|| Duration::from_secs_f64(1.0 / rate)))
+    Ok(Some(Duration::from_secs_f64(1.0 / rate)))
 }
 
 fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {

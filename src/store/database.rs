@@ -64,6 +64,8 @@ pub enum Changed {
 pub enum DatabaseError {
     /// The board has no room for another topic.
     Full,
+    /// The database has rules of its own that this breaks: it would fail again.
+    Refused,
     /// It cannot be reached or written now; why, in words without secrets.
     Unavailable(String),
 }
@@ -72,6 +74,7 @@ impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("there is no room for another topic"),
+            Self::Refused => f.write_str("the database has rules that it breaks"),
             Self::Unavailable(why) => f.write_str(why),
         }
     }

@@ -1,12 +1,16 @@
 //! The database as a file of SQLite.
 
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::database::{
     self, Answer, Change, Changed, Database, DatabaseError, Done, Order, Orders, TopicsTold,
@@ -15,8 +19,9 @@ use super::error::StoreError;
 use super::files;
 use crate::channel::{Topic, Topics};
 
-/// How long a change waits for another program that holds the file.
+/// How long a change waits for another program that holds the file, and how long at a time.
 const PATIENCE: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_millis(250);
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -30,6 +35,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/sqlite-1.sql")];
 pub struct Sqlite {
     orders: Orders,
     topics: TopicsTold,
+    is_reached: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -40,7 +46,14 @@ struct File {
     /// The `data_version` that the topics were read at.
     seen: Option<i64>,
     topics: watch::Sender<Option<Arc<Topics>>>,
+    /// Which file was opened; none in memory.
+    opened: Option<Identity>,
+    /// Whether the last that was tried succeeded.
+    is_reached: Arc<AtomicBool>,
 }
+
+/// What tells a file from another of its name: its device and its number there.
+type Identity = (u64, u64);
 
 impl Sqlite {
     /// Opens the file at `path`, made if missing and for its owner alone, and brings it to this
@@ -51,8 +64,8 @@ impl Sqlite {
     /// [`StoreError::Io`] if it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         files::make_private(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::start(Connection::open_with_flags(path, flags), path)
+        files::share_mode(path, &["-wal", "-shm"])?;
+        Self::start(open(path), path, identity(path))
     }
 
     /// One that ends with the process.
@@ -60,27 +73,53 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Database`] if there is no memory left.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::start(Connection::open_in_memory(), Path::new("the database in memory"))
+        let opened = Connection::open_in_memory().map_err(Unfit::from);
+        Self::start(opened.and_then(set_up), Path::new("the database in memory"), None)
     }
 
-    fn start(opened: rusqlite::Result<Connection>, path: &Path) -> Result<Self, StoreError> {
-        let refused = |error: rusqlite::Error| StoreError::Database {
-            path: path.to_owned(),
-            why: error.to_string(),
-        };
-        let mut connection = opened.map_err(refused)?;
-        connection.busy_timeout(PATIENCE).map_err(refused)?;
-        migrate(&mut connection).map_err(|why| match why {
-            Unfit::Sql(error) => refused(error),
-            Unfit::Other(why) => StoreError::Database { path: path.to_owned(), why },
-        })?;
+    fn start(
+        connection: Result<Connection, Unfit>,
+        path: &Path,
+        opened: Option<Identity>,
+    ) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let refused =
+            |why: Unfit| StoreError::Database { path: path.clone(), why: why.to_string() };
+        let connection = connection.map_err(refused)?;
         let (topics, told) = watch::channel(None);
-        let mut file = File { connection, path: path.to_owned(), seen: None, topics };
-        file.read().map_err(refused)?;
+        let is_reached = Arc::new(AtomicBool::new(true));
+        let reached = Arc::clone(&is_reached);
+        let mut file = File {
+            connection,
+            path: path.clone(),
+            seen: None,
+            topics,
+            opened,
+            is_reached: reached,
+        };
+        file.read().map_err(|error| refused(error.into()))?;
         let (orders, waiting) = Orders::new();
         let task = tokio::spawn(keep(file, waiting));
-        Ok(Self { orders, topics: told, task })
+        Ok(Self { orders, topics: told, is_reached, task })
     }
+}
+
+/// A connection to the file at `path`, brought to this version.
+fn open(path: &Path) -> Result<Connection, Unfit> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    set_up(Connection::open_with_flags(path, flags)?)
+}
+
+fn set_up(mut connection: Connection) -> Result<Connection, Unfit> {
+    connection.busy_timeout(PATIENCE)?;
+    migrate(&mut connection)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Drop for Sqlite {
@@ -99,7 +138,7 @@ impl Database for Sqlite {
     }
 
     fn is_reached(&self) -> bool {
-        !self.task.is_finished()
+        !self.task.is_finished() && self.is_reached.load(Ordering::Relaxed)
     }
 }
 
@@ -127,6 +166,15 @@ async fn keep(mut file: File, mut waiting: mpsc::Receiver<Order>) {
 enum Unfit {
     Sql(rusqlite::Error),
     Other(String),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sql(error) => write!(f, "{error}"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Unfit {
@@ -178,15 +226,31 @@ fn version_of(connection: &Connection) -> Result<i64, Unfit> {
 impl File {
     /// Makes all changes of `batch` in one commit, and answers them.
     fn change(&mut self, batch: Vec<Order>) {
-        let changes = batch.iter().map(|order| &order.change);
-        let done = self.commit(changes).map_err(|error| {
-            tracing::warn!(%error, "the database could not be changed");
-            DatabaseError::Unavailable(told(&error))
+        let done = self.try_change(&batch).map_err(|why| {
+            tracing::warn!(%why, file = %self.path.display(), "the database could not be changed");
+            DatabaseError::Unavailable(format!("the database did not take it: {why}"))
         });
+        self.is_reached.store(done.is_ok(), Ordering::Relaxed);
         if done.is_ok() {
             self.read_again();
+        } else {
+            // Reading goes on.
+            self.look();
         }
         Order::answer_all(batch, done);
+    }
+
+    fn try_change(&mut self, batch: &[Order]) -> Result<Vec<Done>, String> {
+        let start = Instant::now();
+        loop {
+            self.follow()?;
+            match self.commit(batch.iter().map(|order| &order.change)) {
+                Ok(done) => return Ok(done),
+                // While it waits for another program, what that one did is told.
+                Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => self.look(),
+                Err(error) => return Err(told(&error)),
+            }
+        }
     }
 
     fn commit<'a>(
@@ -194,20 +258,56 @@ impl File {
         changes: impl Iterator<Item = &'a Change>,
     ) -> rusqlite::Result<Vec<Done>> {
         let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let mut transaction = self.connection.transaction_with_behavior(behavior)?;
         let mut done = Vec::new();
         for change in changes {
-            done.push(match change {
-                Change::Add(comment) => add(&transaction, comment)?,
-                Change::Remove(id) => Ok(remove(&transaction, *id)?),
+            // What a rule of the database refuses takes nothing else along.
+            let savepoint = transaction.savepoint()?;
+            let made = match change {
+                Change::Add(comment) => add(&savepoint, comment),
+                Change::Remove(id) => remove(&savepoint, *id).map(Ok),
+            };
+            done.push(match made {
+                Ok(made) => {
+                    savepoint.commit()?;
+                    made
+                }
+                Err(error) if is_refusal(&error) => Err(DatabaseError::Refused),
+                Err(error) => return Err(error),
             });
         }
         transaction.commit()?;
         Ok(done)
     }
 
+    /// Goes over to another file that stands in the place of ours. What is written into one that has no
+    /// name any more is lost with this process.
+    fn follow(&mut self) -> Result<(), String> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        match identity(&self.path) {
+            Some(found) if found == opened => Ok(()),
+            None => Err("its file is gone".to_owned()),
+            Some(found) => {
+                let path = self.path.display();
+                tracing::warn!(file = %path, "the file of the database was replaced");
+                let connection = open(&self.path).map_err(|error| error.to_string())?;
+                // Closed, the old one would delete by their names the files beside the new one.
+                std::mem::forget(std::mem::replace(&mut self.connection, connection));
+                (self.opened, self.seen) = (Some(found), None);
+                self.is_reached.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
     /// Reads the topics if another program changed the file since they were read.
     fn look(&mut self) {
+        if let Err(why) = self.follow() {
+            if self.is_reached.swap(false, Ordering::Relaxed) {
+                tracing::error!(file = %self.path.display(), "the database: {why}");
+            }
+            return;
+        }
         if self.version().ok() != self.seen {
             self.read_again();
         }
@@ -238,18 +338,18 @@ impl File {
     }
 }
 
-fn add(transaction: &Transaction<'_>, comment: &str) -> rusqlite::Result<Done> {
-    if !Topics::new(topics(transaction)?).has_room_for(comment) {
+fn add(connection: &Connection, comment: &str) -> rusqlite::Result<Done> {
+    if !Topics::new(topics(connection)?).has_room_for(comment) {
         return Ok(Err(DatabaseError::Full));
     }
     let insert = "INSERT INTO pushgate_topics (comment) VALUES (?1) RETURNING id";
-    let id = transaction.prepare_cached(insert)?.query_row([comment], |row| row.get(0))?;
+    let id = connection.prepare_cached(insert)?.query_row([comment], |row| row.get(0))?;
     Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
 }
 
-fn remove(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<Changed> {
+fn remove(connection: &Connection, id: i64) -> rusqlite::Result<Changed> {
     let delete = "DELETE FROM pushgate_topics WHERE id = ?1";
-    let rows = transaction.prepare_cached(delete)?.execute([id])?;
+    let rows = connection.prepare_cached(delete)?.execute([id])?;
     Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
 }
 
@@ -269,6 +369,16 @@ fn topics(connection: &Connection) -> rusqlite::Result<Vec<Topic>> {
     statement.query_map(bounds, topic)?.collect()
 }
 
+/// Whether another program holds the file.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether a rule of the tables, such as a trigger that somebody made, says no.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
 /// What whoever asked is told of `error`.
 fn told(error: &rusqlite::Error) -> String {
     let why = match error.sqlite_error_code() {
@@ -279,5 +389,5 @@ fn told(error: &rusqlite::Error) -> String {
         Some(ErrorCode::SystemIoFailure) => "its disk fails",
         _ => "it fails",
     };
-    format!("the database did not take it: {why}")
+    why.to_owned()
 }

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{Accepted, Content, Inbound, Rejection, publish};
+use super::{Accepted, Content, Inbound, Rejection, is_object, publish};
 
 /// What a client speaks.
 #[derive(Deserialize)]
@@ -23,7 +23,10 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             Err(_) => Err(refused("must be a string")),
         },
         Inbound::Spoken(frame) => match serde_json::from_str::<Spoken>(frame) {
-            Ok(Spoken { message }) if !message.is_empty() => Ok(said(message)),
+            Ok(Spoken { message }) if is_object(frame) && !message.is_empty() => Ok(said(message)),
+            Ok(_) if !is_object(frame) => {
+                Err(Rejection::Ignored("expected {\"message\": string}".to_owned()))
+            }
             Ok(_) => Err(Rejection::Ignored("message: must not be empty".to_owned())),
             Err(error) => {
                 let what = format!("expected {{\"message\": string}}: {error}");
@@ -53,7 +56,9 @@ mod tests {
 
     #[test]
     fn what_is_spoken_in_another_shape_is_ignored_and_a_post_refused() {
-        for frame in ["", "hello", "{}", "[]", "7", r#"{"message":7}"#, r#"{"message":""}"#] {
+        for frame in
+            ["", "hello", "{}", "[]", r#"["a"]"#, "7", r#"{"message":7}"#, r#"{"message":""}"#]
+        {
             assert!(
                 matches!(accept(Inbound::Spoken(frame)), Err(Rejection::Ignored(_))),
                 "{frame}"

@@ -24,10 +24,14 @@ use crate::channel::{Topic, Topics};
 
 /// How long the server may take for anything: to connect, to change, to read.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a change waits for another one.
-const LOCKED: &str = "SET LOCAL lock_timeout = '2s'";
+/// How long a change waits for another program: reading waits as long.
+const LOCKED: &str = "SET LOCAL lock_timeout = '900ms'";
+/// Held by whoever adds: nodes take turns, other programs need not wait. "topics" in ASCII.
+const ADDING: i64 = 0x746f_7069_6373;
 /// How often the topics are read where nothing is heard: so a connection that is silently gone is found.
 const LOOK: Duration = Duration::from_secs(15);
+/// The same on a server that tells of nothing: a standby.
+const LOOK_OFTEN: Duration = Duration::from_millis(500);
 /// How long it waits before it connects again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -157,7 +161,7 @@ impl Speaker {
                 }
             }
         };
-        let (mut client, mut heard, _driver) = match opened {
+        let Opened { mut client, mut heard, look, _driver } = match opened {
             Ok(opened) => opened,
             Err(why) => return Over::Lost(why),
         };
@@ -176,7 +180,7 @@ impl Speaker {
                     Some(()) => self.read(&client).await,
                     None => Err("the connection ended".to_owned()),
                 },
-                () = tokio::time::sleep(LOOK) => self.read(&client).await,
+                () = tokio::time::sleep(look) => self.read(&client).await,
             };
             if let Err(why) = read {
                 return Over::Lost(why);
@@ -189,11 +193,13 @@ impl Speaker {
         let changes = batch.iter().map(|order| &order.change);
         match in_time(commit(client, changes)).await {
             Ok(done) => {
+                self.is_reached.store(true, Ordering::Relaxed);
                 let read = self.read(client).await;
                 Order::answer_all(batch, Ok(done));
                 read
             }
             Err(why) => {
+                self.is_reached.store(false, Ordering::Relaxed);
                 let told = format!("the database did not take it: {why}");
                 Order::answer_all(batch, Err(DatabaseError::Unavailable(told)));
                 // What the server refuses, it refuses well: it is there.
@@ -222,9 +228,17 @@ impl Drop for Driver {
     }
 }
 
-type Opened = (Client, mpsc::Receiver<()>, Driver);
+/// A connection that is ready.
+struct Opened {
+    client: Client,
+    /// Hears of changes. Its sender is gone once the connection is lost.
+    heard: mpsc::Receiver<()>,
+    /// How often the topics are read where nothing is heard.
+    look: Duration,
+    _driver: Driver,
+}
 
-/// A connection that is ready, and who hears of changes over it. The sender is gone once it is lost.
+/// Connects, and asks to be told of changes.
 async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String> {
     let (mut client, mut connection) = in_time(config.connect(tls.clone())).await?;
     let (changed, heard) = mpsc::channel(1);
@@ -242,12 +256,21 @@ async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String
         }
     }));
     migrate(&mut client).await?;
-    in_time(client.batch_execute("LISTEN pushgate_topics")).await?;
-    Ok((client, heard, driver))
+    let listens = in_time(client.batch_execute("LISTEN pushgate_topics")).await;
+    if let Err(why) = &listens {
+        tracing::info!(%why, "the database tells of no changes: it is asked for them");
+    }
+    let look = if listens.is_ok() { LOOK } else { LOOK_OFTEN };
+    Ok(Opened { client, heard, look, _driver: driver })
 }
 
 /// Does the migrations that were not done yet, all or none of them.
 async fn migrate(client: &mut Client) -> Result<(), String> {
+    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
+    // Who may not make tables, or nobody may write, can still use those that are there.
+    if in_time(version(client)).await? == Some(known) {
+        return Ok(());
+    }
     let done = in_time(async {
         let transaction = client.transaction().await?;
         // Several nodes may start at once.
@@ -271,20 +294,42 @@ async fn migrate(client: &mut Client) -> Result<(), String> {
     Err(format!("its tables have version {done}, and this build knows {known}"))
 }
 
+/// How many migrations were done; none where no table is there.
+async fn version(client: &Client) -> Result<Option<i32>, Error> {
+    let there = "SELECT to_regclass('pushgate_migrations') IS NOT NULL";
+    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let newest = "SELECT max(version) FROM pushgate_migrations";
+    client.query_one(newest, &[]).await?.try_get(0)
+}
+
 async fn commit(
     client: &mut Client,
     changes: impl Iterator<Item = &Change> + Send,
 ) -> Result<Vec<Done>, Error> {
-    let transaction = client.transaction().await?;
+    let mut transaction = client.transaction().await?;
     transaction.batch_execute(LOCKED).await?;
-    // Between counting and adding nobody else may add; reading goes on.
-    let lock = "LOCK TABLE pushgate_topics IN SHARE ROW EXCLUSIVE MODE";
-    transaction.batch_execute(lock).await?;
+    // Between counting and adding no other node may add.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ADDING]).await?;
     let mut done = Vec::new();
     for change in changes {
-        done.push(match change {
-            Change::Add(comment) => add(&transaction, comment).await?,
-            Change::Remove(id) => Ok(remove(&transaction, *id).await?),
+        // What a rule of the database refuses takes nothing else along.
+        let savepoint = transaction.transaction().await?;
+        let made = match change {
+            Change::Add(comment) => add(&savepoint, comment).await,
+            Change::Remove(id) => remove(&savepoint, *id).await.map(Ok),
+        };
+        done.push(match made {
+            Ok(made) => {
+                savepoint.commit().await?;
+                made
+            }
+            Err(error) if is_refusal(&error) => {
+                savepoint.rollback().await?;
+                Err(DatabaseError::Refused)
+            }
+            Err(error) => return Err(error),
         });
     }
     transaction.commit().await?;
@@ -323,6 +368,13 @@ async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, S
         Ok(done) => done.map_err(|error| told(&error)),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
+}
+
+/// Whether a rule of the tables says no: a constraint, a trigger, a text that the encoding has not.
+/// Source: PostgreSQL, appendix A: classes 22, 23 and P0.
+fn is_refusal(error: &Error) -> bool {
+    let code = error.code().map_or("", SqlState::code);
+    ["22", "23", "P0"].iter().any(|class| code.starts_with(class))
 }
 
 /// What is told of `error`: never what was asked, and no password.
