@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use direct::{Reached, Taken, UnknownClient};
+pub use direct::{Reached, Taken, UnknownClient, Way};
 pub use map::Presence;
 pub use members::List;
 
