@@ -28,6 +28,7 @@ on_every_transport!(
     an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were,
     each_direct_message_has_a_nonce_where_that_is_asked_for,
     a_nonce_is_around_what_would_come_without_it,
+    who_wants_no_direct_messages_takes_none_away,
 );
 
 async fn a_direct_message_reaches_its_client_alone(transport: Transport) {
@@ -298,6 +299,23 @@ async fn a_nonce_is_around_what_would_come_without_it(transport: Transport) {
     let body = json!({"value": forged});
     Request::post("/post/data").bearer(&alice.token).json(&body).send(&node).await.ok();
     assert_eq!(client.next().await["data"], forged, "what is for all cannot be taken for it");
+}
+
+async fn who_wants_no_direct_messages_takes_none_away(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none&direct=none");
+    let waiting = node.direct(&alice, &bob.client_id, "waits").await;
+    let mut other = TestClient::connect(&node, transport, "", &query).await;
+    let more = node.direct(&alice, &bob.client_id, "waits, too").await;
+    let mut client = TestClient::connect(&node, transport, "", &bob.query("users=none")).await;
+    assert_eq!(client.next().await, waiting);
+    assert_eq!(client.next().await, more);
+    let told = node.direct(&alice, &bob.client_id, "for Bob").await;
+    let public = node.post(&alice, "for all").await;
+    assert_eq!(other.next().await, public);
+    assert_eq!(client.next().await, told);
+    assert_eq!(client.next().await, public);
 }
 
 /// What comes while a poll is on its way out waits, and is in front of what comes later: polls that

@@ -164,7 +164,7 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
     }
 }
 
-/// How direct messages are told: with `direct=1` each with its nonce; with `text=json` texts of
+/// How direct messages are told: with `direct=1` each with its nonce, with `direct=none` not; with `text=json` texts of
 /// backends as JSON strings on every transport, so that none can be taken for a message of ours.
 fn form(query: &Pairs, transport: Transport) -> Result<Form, Failure> {
     let texts_as_json = match query.get("text") {
@@ -175,6 +175,8 @@ fn form(query: &Pairs, transport: Transport) -> Result<Form, Failure> {
     let carries_texts = matches!(transport, Transport::Ws | Transport::Sse);
     Ok(if query.is_on("direct") {
         Form::Named
+    } else if query.get("direct") == Some("none") {
+        Form::Untold
     } else if carries_texts && !texts_as_json {
         Form::Raw
     } else {
@@ -272,6 +274,7 @@ impl Gate {
             channel: wanted.channel.clone(),
             users: wanted.encoding.users,
             is_poll: wanted.encoding.transport() == Transport::Poll,
+            takes_direct: wanted.encoding.direct != Form::Untold,
             is_line: wanted.is_line,
         }
     }

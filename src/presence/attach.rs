@@ -117,7 +117,8 @@ fn take_seat<T>(
     (members, superseded): (Option<&Members>, Option<ConnectionId>),
     open: impl FnOnce(Opening) -> T,
 ) -> T {
-    let inbox = state.inbox.as_mut().map(|inbox| inbox.take(&seat.channel));
+    let inbox = state.inbox.as_mut().filter(|_| seat.takes_direct);
+    let inbox = inbox.map(|inbox| inbox.take(&seat.channel));
     let (inbox, dropped) = inbox.unwrap_or_default();
     if state.inbox.as_ref().is_some_and(|inbox| inbox.is_empty()) {
         state.inbox = None;

@@ -130,7 +130,7 @@ impl Presence {
         };
         let mut state = client.lock();
         let state = &mut *state;
-        let mine = |held: &&Held| held.seat.connection == connection && !held.is_over;
+        let mine = |held: &&Held| held.seat.connection == connection && held.takes_direct();
         let Some(held) = state.connections.iter().find(mine) else {
             return (Vec::new(), 0);
         };
@@ -177,10 +177,16 @@ impl Presence {
     }
 }
 
+impl Held {
+    const fn takes_direct(&self) -> bool {
+        self.seat.takes_direct && !self.is_over
+    }
+}
+
 impl State {
     /// The connections on `channel` that take messages, and whether all of them are polls.
     fn on(&self, channel: &ChannelName) -> (Vec<ConnectionId>, bool) {
-        let here = |held: &&Held| held.seat.channel == *channel && !held.is_over;
+        let here = |held: &&Held| held.seat.channel == *channel && held.takes_direct();
         let here = || self.connections.iter().filter(here);
         (here().map(|held| held.seat.connection).collect(), here().all(|held| held.seat.is_poll))
     }

@@ -60,6 +60,8 @@ pub enum Form {
     Json,
     /// As JSON, with its nonce (`?direct=1`).
     Named,
+    /// Not at all (`?direct=none`).
+    Untold,
 }
 
 /// How a connection gets its messages: transport, dialect options, and what it wants to know.
@@ -111,7 +113,7 @@ impl Encoding {
         let json = if self.ids { message.wrapped() } else { message.json() };
         match self.direct {
             Form::Raw if message.is_text() => message.raw(),
-            Form::Raw | Form::Json => json,
+            Form::Raw | Form::Json | Form::Untold => json,
             Form::Named => message.named(&json),
         }
     }
