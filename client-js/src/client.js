@@ -67,8 +67,9 @@ export class Pushgate extends EventTarget {
       isForeign: Boolean(options.WebSocket || options.fetch),
     };
     this.patience = options.patience;
-    /** For tests: where chance comes from, and whose life is watched. */
+    /** For tests: where chance comes from, how often the page's life counts, and whose that is. */
     this.random = options.random ?? Math.random;
+    this.wakePause = options.wakePause;
     this.scope = options.scope ?? globalThis;
     this.route = routeTo(this.#base.href, this.platform, options);
   }

@@ -15,7 +15,7 @@ const STUCK = 5;
 
 /**
  * Opens a stream of polls; the contract is that of `openWebSocket`, and `hear.since(since)` tells what to
- * resume with. Each message is handed on as the text that a WebSocket would have brought.
+ * resume with, and `await hear.turn()` is when to ask again. Each message is handed on as the text that a WebSocket would have brought.
  */
 export function openPolls({ address, token, query, patience, fetch }, hear) {
   const abort = new AbortController();
@@ -69,7 +69,10 @@ export function openPolls({ address, token, query, patience, fetch }, hear) {
       before = answer.text;
       since = answer.since;
       hear.since(since);
+      await hear.turn();
       if (isEarly && (answer.messages.length === 0 || repeats >= STUCK)) await pause();
+      // Another connection may have opened meanwhile.
+      await hear.turn();
     }
   };
   run().catch((error) => end(error?.name === "PushgateError" ? error : unreachable(error)));

@@ -26,7 +26,7 @@ use crate::presence::{Leave, Opening};
 use crate::transport::ConnectionId;
 use crate::transport::{Transport, poll};
 use crate::worker::{
-    Attach, Delivered, Ending, Inlet, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
+    Attach, Delivered, Ending, Inlet, Kept, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
 };
 
 /// Longest wait in seconds, and the one of who does not say: below what proxies allow.
@@ -244,6 +244,10 @@ impl std::fmt::Display for Seen {
 impl Peer for PollPeer {
     fn heard(&mut self, said: Said<'_>) -> Reaction {
         self.peer.heard(said)
+    }
+
+    fn kept(&mut self) -> Kept {
+        self.peer.kept()
     }
 
     fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {

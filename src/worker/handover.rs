@@ -1,13 +1,15 @@
 //! How a socket comes to a connection, and how that of an answered poll goes back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mio::Token;
 use tokio::time::Instant;
 
-use super::connection::{Phase, Sent};
+use super::connection::{Connection, Phase, Sent};
 use super::connections::Connections;
 use super::tally::Reason;
-use super::{Ending, Handed, Joined, Parked, Sink};
+use super::{Ending, Handed, Joined, Kept, Parked, Sink};
 use crate::channel::DeliveryPolicy;
 use crate::transport::{ConnectionId, Transport, poll};
 
@@ -82,6 +84,7 @@ impl Connections {
         if !connection.is_open() {
             return;
         }
+        connection.add_kept(now);
         if matches!(connection.sink, Sink::Body(_)) {
             connection.reason = Reason::Answered;
             self.drop_now(key, Ending::Answered);
@@ -133,5 +136,23 @@ impl Connections {
             }
         }
         self.drop_now(key, Ending::Dropped);
+    }
+}
+
+impl Connection {
+    /// Adds what waits for the client of a poll to what the poll was told.
+    fn add_kept(&mut self, now: Instant) {
+        let Some(peer) = &mut self.peer else {
+            return;
+        };
+        let Kept { messages: kept, gap } = peer.kept();
+        let messages: Vec<_> = kept.iter().map(|it| self.encoding.direct(it)).chain(gap).collect();
+        if messages.is_empty() {
+            return;
+        }
+        let joined = Arc::new(Joined::of_messages(messages.iter(), self.encoding.framing));
+        self.tally.delivered(self.encoding.transport(), &joined.frames, 0);
+        // Nothing is written to a poll before it ends.
+        self.send_always(&joined, now);
     }
 }

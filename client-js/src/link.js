@@ -1,0 +1,57 @@
+// One connection of a stream, over one transport.
+
+export class Link {
+  /** When it opened. */
+  openedAt = 0;
+  /** Whether nothing has come over it yet. */
+  begins = true;
+  /** The position that it was to go on from. */
+  asked = null;
+  /** What it asks for. */
+  query = [];
+  /** Whether another one is still there. */
+  isHeir = false;
+  #close = null;
+  #isRetired = false;
+  #idled = () => {};
+  #go = null;
+
+  constructor(name, token) {
+    this.name = name;
+    this.token = token;
+  }
+
+  /** `open` opens it, and answers what closes it. */
+  connect(open) {
+    this.#close = open();
+  }
+
+  /** Ends it: to come back, or for good. */
+  close(isComingBack) {
+    this.#close?.(isComingBack);
+    this.#close = null;
+  }
+
+  /** Over polls: what was asked is still answered, and nothing more is asked; `idled` is told once that is so. */
+  retire(idled = () => {}) {
+    this.#isRetired = true;
+    this.#idled = idled;
+    if (this.#go) idled();
+  }
+
+  /** Goes on after all. */
+  goOn() {
+    this.#isRetired = false;
+    this.#idled = () => {};
+    this.#go?.();
+    this.#go = null;
+  }
+
+  /** Over polls: waits until it may ask. */
+  async turn() {
+    if (!this.#isRetired) return;
+    const turn = new Promise((go) => (this.#go = go));
+    this.#idled();
+    await turn;
+  }
+}
