@@ -200,13 +200,13 @@ namespace Pushgate
         }
 
         /// <summary>
-        /// Why the gateway refuses a channel: a WebSocket does not tell, and another request may. What it tells is null
-        /// where nothing is refused.
+        /// Why the gateway refuses a connection: a WebSocket does not tell, and the same request without an upgrade
+        /// does. What it tells is null where an upgrade is all that it lacks.
         /// </summary>
-        internal void AskWhy(string path, string token, Action<PushgateError> told)
+        internal void AskWhy(string target, string token, Action<PushgateError> told)
         {
-            var request = new HttpRequest("GET", address.Http("/users" + path + "?limit=1"), token, null);
-            Ask(request, answer => told(PushgateError.Of(answer)));
+            var request = new HttpRequest("GET", address.Http(target + "&why=1"), token, null);
+            platform.Ask(request, answer => answers.Enqueue(() => told(PushgateError.OfRefusal(answer))));
         }
 
         /// <summary>Seconds of the clock.</summary>
@@ -320,11 +320,6 @@ namespace Pushgate
         void SayGoodbye(string token)
         {
             platform.Ask(new HttpRequest("POST", address.Http("/logout"), token, ""), answer => { });
-        }
-
-        void Ask(HttpRequest request, Action<HttpAnswer> answered)
-        {
-            platform.Ask(request, answer => answers.Enqueue(() => answered(answer)));
         }
     }
 }
