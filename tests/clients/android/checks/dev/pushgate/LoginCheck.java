@@ -18,7 +18,7 @@ final class LoginCheck {
             same(scene.gateway.request("/login").token(), "");
             FakeGateway.Request upgrade = scene.gateway.request("/ws/camera/one");
             same(upgrade.token(), "1.1");
-            String query = "?ids=1&start=1&users=none&errors=1&beat=1 ";
+            String query = "?ids=1&start=1&users=none&errors=1&beat=1&history=300 ";
             same(upgrade.line, "GET /ws/camera/one" + query + "HTTP/1.1");
             same(scene.client.clientId(), "c1");
             scene.client.close();
