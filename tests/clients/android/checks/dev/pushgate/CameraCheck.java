@@ -104,7 +104,7 @@ final class CameraCheck {
             scene.camera.setMaxRate(2.5);
             scene.camera.open();
             Peer peer = scene.gateway.peer();
-            check(peer.request.line.contains("&max_rate=2.5 "), peer.request.line);
+            check(peer.request.line.contains("&max_rate=2.5&"), peer.request.line);
         }
     }
 
