@@ -200,7 +200,7 @@ describe("while another connection is tried", () => {
     const { there, channel, told, first, second } = await online(t, { transports: ["ws"] });
     second.refuse();
     await settle();
-    there.of("users")[0].answer({ users: [] });
+    there.of("ws")[0].answer({ users: [] });
     await settle();
     first.tell(direct(1));
     assert.deepEqual([told.data, channel.state, told.errors], [["m1", "d1"], "open", []]);
@@ -460,7 +460,7 @@ describe("who this is", () => {
     there.socket.refuse();
     await settle();
     const [why] = there.of("ws");
-    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&users=diff&beat=1&why=1&token=one$/);
+    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&direct=1&users=diff&beat=1&why=1&token=one$/);
     why.answer({ code: "token-expired" }, 401);
     await settle();
     assert.equal(told.errors[0].error.code, "token-expired");
