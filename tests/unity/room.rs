@@ -60,9 +60,9 @@ async fn a_room_that_is_refused_for_now_is_left_alone_for_as_long_as_the_gateway
     let _first = TestClient::connect(&node, Transport::Ws, "chat/first", "").await;
     let mut second = room(&node, "chat/second");
     let told = second.says("failed rate-limited 429 ").await;
-    // With up to a second of chance; a second may have gone by.
+    // Longer than it would ever wait by itself.
     let seconds: u32 = told.parse().unwrap();
-    assert!((55..=63).contains(&seconds), "{seconds}");
+    assert!((31..=62).contains(&seconds), "{seconds}");
     let heard = second.ends().await;
     assert!(!heard.iter().any(|line| line.starts_with("failed")), "{heard:?}");
 }

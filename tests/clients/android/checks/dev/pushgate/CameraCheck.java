@@ -108,6 +108,19 @@ final class CameraCheck {
         }
     }
 
+    public static void whoHearsLessSaysNoLess() throws IOException, InterruptedException {
+        try (Scene scene = new Scene()) {
+            scene.camera.setRate(100);
+            scene.camera.setMaxRate(0.1);
+            Peer peer = scene.opened();
+            // A second's worth without an echo would be all, were they not asked to be rare.
+            for (int number = 1; number <= 130; number += 1) {
+                scene.camera.move(number, 0, 0);
+                check(peer.textWithin(500) != null, "it goes on without an echo, also behind " + number);
+            }
+        }
+    }
+
     public static void valuesThatMeanNothingAreRefused() throws IOException {
         try (Scene scene = new Scene()) {
             PushgateCamera camera = scene.camera;

@@ -99,7 +99,11 @@ public final class PushgateCamera {
      */
     public void setMaxRate(double maxRate) {
         check(maxRate >= 0.1 && maxRate <= 100, "a rate that is heard is 0.1 to 100 a second");
-        gate.loop.run(() -> query.put("max_rate", Digits.of(maxRate)));
+        gate.loop.run(
+                () -> {
+                    query.put("max_rate", Digits.of(maxRate));
+                    pace.setMaxRate(maxRate);
+                });
     }
 
     /** Leaves the scene; behind this call nothing but {@link CameraListener#onClose} is called. */
