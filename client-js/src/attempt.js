@@ -14,12 +14,15 @@ export class Attempt {
   #used;
   #isUpward;
   #link = null;
+  #slot = null;
+  #isCrowded = false;
   #isOver = false;
 
   /**
    * `used` is the transport that is in use meanwhile, if there is one, and `isUpward` whether only a better
-   * one is of any use. `hear` is asked `query(transport)` and `isRefused(token)`, and is told what `of(link)`
-   * takes, `trouble(error, retryIn)` while a token is not to be had, `opened(link)` or `failed(error, token)` once, and `ended(link, error)` after that.
+   * one is of any use. `hear` is asked `query(link)`, `isRefused(token)` and `slot()`, and is told what `of(link)`
+   * takes, `trouble(error, retryIn)` while no token is to be had, `opened(link)` or `failed(error, token)` once,
+   * and `ended(link, error)` after that.
    */
   constructor(gate, path, { used, isUpward }, hear) {
     this.#gate = gate;
@@ -33,6 +36,7 @@ export class Attempt {
   cancel(isComingBack) {
     this.#isOver = true;
     this.#link?.close(isComingBack);
+    this.#giveBack();
   }
 
   /** Tries the transports of `plan`. */
@@ -48,9 +52,14 @@ export class Attempt {
     }
     // Closed, put away or overtaken while the token was on its way.
     if (this.#isOver || this.#hear.isRefused(token)) return;
+    const canPoll = others.some(({ name }) => name === "poll");
+    const isCrowded = transport.name === "sse" && canPoll && !(await this.#hasSlot());
+    if (this.#isOver) return;
+    if (isCrowded) return this.run(others, false);
     const link = (this.#link = new Link(transport.name, token));
     const end = (error) => {
       if (link !== this.#link || this.#isOver) return this.#hear.ended(link, error);
+      this.#giveBack();
       // An answer of the gateway is one whatever it came over; anything else may be a blocked transport.
       if (error.isAnswer) return this.#fail(error, token);
       if (others.length > 0) return this.run(others, false);
@@ -63,9 +72,24 @@ export class Attempt {
     const open = () => {
       if (link !== this.#link || this.#isOver) return;
       this.#isOver = true;
+      link.slot = this.#slot;
+      if (this.#isCrowded && link.name === "poll") link.standsFor = "sse";
       this.#hear.opened(link);
     };
     this.#open(transport, link, others, { ...this.#hear.of(link), open, end });
+  }
+
+  /** A stream holds its connection: whether it may. */
+  async #hasSlot() {
+    this.#slot ??= await this.#hear.slot();
+    this.#isCrowded = this.#slot === null;
+    if (this.#isOver) this.#giveBack();
+    return !this.#isCrowded;
+  }
+
+  #giveBack() {
+    this.#slot?.free();
+    this.#slot = null;
   }
 
   /** It gets through: now in earnest. */
@@ -104,6 +128,7 @@ export class Attempt {
   #fail(error, token) {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#giveBack();
     this.#hear.failed(error, token);
   }
 }

@@ -4,6 +4,7 @@ import { Backoff } from "./backoff.js";
 import { Channel } from "./channel.js";
 import { PushgateError, failureOf, unreachable } from "./errors.js";
 import { routeTo } from "./routes.js";
+import { slotsTo } from "./slots.js";
 import { watchPage } from "./wake.js";
 
 /** How often a request is tried before it has failed. */
@@ -71,6 +72,7 @@ export class Pushgate extends EventTarget {
     this.random = options.random ?? Math.random;
     this.wakePause = options.wakePause;
     this.scope = options.scope ?? globalThis;
+    this.slots = options.slots ?? slotsTo(this.#base.origin);
     this.route = routeTo(this.#base.href, this.platform, options);
   }
 

@@ -11,13 +11,17 @@ export class Link {
   query = [];
   /** Whether another one is still there. */
   isHeir = false;
+  /** The transport that it stands for: a better one may only lack a slot. */
+  standsFor;
+  slot = null;
+  #isOver = false;
   #close = null;
   #isRetired = false;
   #idled = () => {};
   #go = null;
 
   constructor(name, token) {
-    this.name = name;
+    this.name = this.standsFor = name;
     this.token = token;
   }
 
@@ -30,6 +34,23 @@ export class Link {
   close(isComingBack) {
     this.#close?.(isComingBack);
     this.#close = null;
+    this.over();
+  }
+
+  /** It has ended. */
+  over() {
+    this.#isOver = true;
+    this.slot?.free();
+    this.slot = null;
+  }
+
+  /** Over polls: whether one may be held until there is something to tell. */
+  async mayWait(slots) {
+    if (this.slot) return true;
+    const slot = await slots.take();
+    if (this.#isOver) slot?.free();
+    else this.slot = slot;
+    return slot !== null;
   }
 
   /** Over polls: what was asked is still answered, and nothing more is asked; `idled` is told once that is so. */

@@ -11,6 +11,8 @@ const STEADY = 10_000;
 /** Milliseconds to wait where another change is under way, or another stream of the page tries for all. */
 const AGAIN = 1000;
 const AFTER_OTHERS = 6000;
+/** Milliseconds until a stream is tried again for which there were too many. */
+const CROWDED = 30_000;
 /** Milliseconds between two tries that the page's life brings about. */
 const WAKE_PAUSE = 5000;
 
@@ -114,11 +116,13 @@ export class Stream {
     const attempt = new Attempt(this.#gate, this.#path, { used: this.#link?.name, isUpward }, {
       query: (link) => this.#asked(link),
       isRefused: (token) => this.#isRefused(token),
+      slot: () => this.#link?.slot?.share() ?? this.#gate.slots.take(),
       of: (link) => ({
         text: (text) => this.#brought(link, () => this.#tell(text, link), text),
         id: (id, isBare) => isBare && this.#brought(link, () => position.startAt(id)),
         since: (since) => this.#brought(link, () => position.continueWith(since)),
         turn: () => link.turn(),
+        mayWait: () => link.mayWait(this.#gate.slots),
       }),
       trouble: (error, retryIn) => this.#hear.trouble(error, retryIn),
       opened: (link) => this.#opened(link),
@@ -187,10 +191,11 @@ export class Stream {
     this.#attempt = null;
     this.#isDoubted = false;
     const { route } = this.#gate;
-    route.worked(link.name);
-    const upward = route.untilUpward();
+    route.worked(link.standsFor);
+    const upward = route.untilUpward() ?? Infinity;
     clearTimeout(this.#timer);
-    if (upward !== null) this.#planUpward(upward);
+    if (link.standsFor !== link.name) this.#planUpward(Math.min(upward, CROWDED));
+    else if (upward < Infinity) this.#planUpward(upward);
   }
 
   /** The connection before `link` has brought what it had: now comes what has waited for that. */
@@ -259,6 +264,7 @@ export class Stream {
     if (link !== this.#link) return;
     this.#judge(link, error);
     if (this.#handover) return this.#goBack(link);
+    link.over();
     this.#link = null;
     if (!this.#attempt || this.#isFinal(error, link.token)) return this.#failed(error, link.token);
     // The next one is on its way.

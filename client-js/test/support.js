@@ -176,6 +176,7 @@ export const MODULES = {
     "transport-sse",
     "transport-poll",
     "routes",
+    "slots",
     "wake",
     "heard",
     "handover",

@@ -61,6 +61,53 @@ for (const [name, blocked] of [
   });
 }
 
+test("eight channels of a page without WebSocket receive, and a post gets through", async (t) => {
+  const node = await gateway(t);
+  const gate = await proxy(t, node, (path) => (path.startsWith("/ws") ? "refuse" : "pass"));
+  const other = await site(t, { "/": newPage(gate, "chat/r0") });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context, other);
+  await page.waitForFunction(() => window.channel?.state === "open");
+  await page.evaluate(() => {
+    window.all = [channel];
+    for (let number = 1; number < 8; number += 1) all.push(gate.channel(`chat/r${number}`));
+    window.heard = all.map(() => []);
+    for (const [number, one] of all.entries()) one.addEventListener("message", ({ data }) => heard[number].push(data));
+  });
+  await page.waitForFunction(() => all.every(({ state }) => state === "open"), null, { timeout: 20_000 });
+  const used = await page.evaluate(() => all.map(({ transport }) => transport).sort());
+  assert.deepEqual(used, ["poll", "poll", "poll", "poll", "sse", "sse", "sse", "sse"]);
+  const posted = await page.evaluate(() => Promise.all(all.map((one, number) => one.post(`to ${number}`))));
+  assert.equal(posted.length, 8);
+  await page.waitForFunction(() => heard.every((texts) => texts.length === 1), null, { timeout: 20_000 });
+  assert.deepEqual(
+    await page.evaluate(() => heard),
+    Array.from({ length: 8 }, (_, number) => [`to ${number}`]),
+  );
+  assert.deepEqual(await page.evaluate(() => [errors, gaps]), [[], 0]);
+});
+
+test("seven tabs without WebSocket share what a browser has", async (t) => {
+  const node = await gateway(t);
+  const gate = await proxy(t, node, (path) => (path.startsWith("/ws") ? "refuse" : "pass"));
+  const other = await site(t, { "/": newPage(gate, "chat/lobby") });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const pages = [];
+  for (let number = 0; number < 7; number += 1) {
+    const page = await open(t, context, other);
+    await page.waitForFunction(() => window.channel?.state === "open", null, { timeout: 20_000 });
+    pages.push(page);
+  }
+  const used = await Promise.all(pages.map((page) => page.evaluate(() => channel.transport)));
+  assert.deepEqual(used, ["sse", "sse", "sse", "sse", "poll", "poll", "poll"]);
+  await pages[0].evaluate(() => channel.post("from a stream"));
+  await pages[6].evaluate(() => channel.post("from a poll"));
+  for (const page of pages) await page.waitForFunction(() => messages.length === 2, null, { timeout: 20_000 });
+  await meet(pages);
+});
+
 test("a page that is put away and taken out again goes on where it was", async (t) => {
   const node = await gateway(t);
   const other = await site(t, { "/": newPage(node.url, ""), "/away": "<title>away</title>" });
