@@ -15,7 +15,8 @@ const STUCK = 5;
 
 /**
  * Opens a stream of polls; the contract is that of `openWebSocket`, and `hear.since(since)` tells what to
- * resume with, `await hear.turn()` is when to ask again, and `await hear.mayWait()` whether to wait for an answer. Each message is handed on as the text that a WebSocket would have brought.
+ * resume with, `await hear.turn()` is when to ask again, and `await hear.mayWait()` whether to wait for an
+ * answer. Each message is handed on as the text that a WebSocket would have brought.
  */
 export function openPolls({ address, token, query, patience, fetch }, hear) {
   const abort = new AbortController();

@@ -22,18 +22,22 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             Ok(text) => Ok(said(text)),
             Err(_) => Err(refused("must be a string")),
         },
-        Inbound::Spoken(frame) => match serde_json::from_str::<Spoken>(frame) {
-            Ok(Spoken { message }) if is_object(frame) && !message.is_empty() => Ok(said(message)),
-            Ok(_) if !is_object(frame) => {
-                Err(Rejection::Ignored("expected {\"message\": string}".to_owned()))
-            }
-            Ok(_) => Err(Rejection::Ignored("message: must not be empty".to_owned())),
-            Err(error) => {
-                let what = format!("expected {{\"message\": string}}: {error}");
-                Err(Rejection::Ignored(what))
-            }
-        },
+        Inbound::Spoken(text) => spoken(text).map_err(Rejection::Ignored),
         Inbound::Binary(_) => Err(Rejection::Binary),
+    }
+}
+
+fn spoken(text: &str) -> Result<Accepted, String> {
+    let wrong = |why: &str| format!(r#"expected {{"message": string}}{why}"#);
+    if !is_object(text) {
+        return Err(wrong(""));
+    }
+    let Spoken { message } =
+        serde_json::from_str(text).map_err(|error| wrong(&format!(": {error}")))?;
+    if message.is_empty() {
+        Err("message: must not be empty".to_owned())
+    } else {
+        Ok(said(message))
     }
 }
 
