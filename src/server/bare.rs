@@ -11,12 +11,16 @@ const FIELDS: [&str; 3] = ["connection", "content-length", "date"];
 /// The status of `bytes` if they are such an answer: of ours each refusal has a body, and says of
 /// which type.
 pub(super) fn status(bytes: &[u8]) -> Option<u16> {
+    // All others are let go at a glance.
+    if !bytes.starts_with(b"HTTP/1.1 4") {
+        return None;
+    }
     let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
     let is_bare =
         lines.all(|line| line.split_once(':').is_some_and(|(name, _)| FIELDS.contains(&name)));
-    ((400..500).contains(&status) && is_bare).then_some(status)
+    is_bare.then_some(status)
 }
 
 /// What `status` means.
@@ -47,6 +51,7 @@ mod tests {
         assert_eq!(said(format!("HTTP/1.1 400 Bad Request\r\n{lines}\r\n")), Some(400));
         assert_eq!(said(format!("HTTP/1.1 431 Too Large\r\n{lines}\r\n")), Some(431));
         assert_eq!(said(format!("HTTP/1.1 204 No Content\r\n{lines}\r\n")), None);
+        assert_eq!(said(format!("HTTP/1.1 500 Internal\r\n{lines}\r\n")), None);
         assert_eq!(said(format!("HTTP/1.1 400 Bad Request\r\n{lines}\r\nbody")), None);
         assert_eq!(
             said(format!("HTTP/1.1 400 Bad Request\r\n{lines}content-type: a\r\n\r\n")),

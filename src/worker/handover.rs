@@ -14,12 +14,9 @@ use crate::channel::DeliveryPolicy;
 use crate::transport::{ConnectionId, Transport, poll};
 
 /// How much of a backlog the kernel takes, where the newest replaces what waits: little, since only
-/// what waits here can be replaced.
+/// what waits here can be replaced. Elsewhere it is what the socket has from its listener: room for a
+/// reader that stalls for a moment.
 const UNSENT_OF_LATEST: u32 = 16 * 1024;
-/// The same where everything is delivered: room for a reader that stalls for a moment, but not the
-/// megabytes that the kernel would take by itself. A thousand who never read would use up all that it
-/// has for TCP.
-const UNSENT_OF_EVERY: u32 = 128 * 1024;
 
 impl Connections {
     /// Gives an attached connection its socket, and sends what has waited for it.
@@ -31,17 +28,14 @@ impl Connections {
             return;
         };
         let Handed { mut socket, read, head, keeper } = handed;
-        if connection.encoding.transport() != Transport::Poll {
-            let unsent = match connection.source.delivery() {
-                DeliveryPolicy::Latest => UNSENT_OF_LATEST,
-                DeliveryPolicy::Every => UNSENT_OF_EVERY,
-            };
-            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(unsent);
+        let is_poll = connection.encoding.transport() == Transport::Poll;
+        if !is_poll && connection.source.delivery() == DeliveryPolicy::Latest {
+            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(UNSENT_OF_LATEST);
         }
         connection.keeper = Some(keeper);
         if socket.register(&self.registry, Token(key)).is_err() {
             self.drop_now(key, Ending::Dropped);
-        } else if connection.encoding.transport() == Transport::Poll {
+        } else if is_poll {
             connection.sink = Sink::Parked(Box::new(Parked { socket, head, read }));
             self.answer_if_told(key, now);
         } else {
