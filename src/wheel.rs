@@ -21,6 +21,8 @@ pub(crate) struct Wheel<T> {
     start: Instant,
     /// The first tick that was not handed out yet.
     next: u64,
+    /// No entry is due before this tick.
+    clear: u64,
     len: usize,
 }
 
@@ -28,7 +30,7 @@ impl<T> Wheel<T> {
     /// An empty wheel that counts from `start` in steps of `tick`.
     pub(crate) fn new(start: Instant, tick: Duration) -> Self {
         let slots = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        Self { slots, tick, start, next: 0, len: 0 }
+        Self { slots, tick, start, next: 0, clear: 0, len: 0 }
     }
 
     /// Adds `value`, to be handed out by the first [`expired`](Self::expired) at or after `deadline`.
@@ -36,6 +38,7 @@ impl<T> Wheel<T> {
         let tick = self.tick_after(deadline).max(self.next);
         if let Some(slot) = self.slots.get_mut(slot_of(tick)) {
             slot.push((tick, value));
+            self.clear = self.clear.min(tick);
             self.len += 1;
         }
     }
@@ -95,21 +98,16 @@ impl<T> Wheel<T> {
     /// How long after `now` the next entry is due; `None` while the wheel is empty.
     ///
     /// Never later than the truth; at most a turn of the wheel, since entries of a later round
-    /// are not looked for.
-    pub(crate) fn until_next(&self, now: Instant) -> Option<Duration> {
+    /// are not looked for. What was looked through once is not looked through again.
+    pub(crate) fn until_next(&mut self, now: Instant) -> Option<Duration> {
         if self.len == 0 {
             return None;
         }
-        let mut steps = u64::try_from(SLOTS).unwrap_or(u64::MAX);
-        for step in 0..steps {
-            let tick = self.next + step;
-            let here = self.slots.get(slot_of(tick)).is_some_and(|slot| !slot.is_empty());
-            if here {
-                steps = step;
-                break;
-            }
-        }
-        let ticks = u32::try_from(self.next + steps).unwrap_or(u32::MAX);
+        let turn = self.next + u64::try_from(SLOTS).unwrap_or(u64::MAX);
+        let is_empty = |tick: &u64| self.slots.get(slot_of(*tick)).is_none_or(Vec::is_empty);
+        let first = self.next.max(self.clear);
+        self.clear = (first..turn).find(|tick| !is_empty(tick)).unwrap_or(turn);
+        let ticks = u32::try_from(self.clear).unwrap_or(u32::MAX);
         Some((self.start + self.tick * ticks).saturating_duration_since(now))
     }
 
@@ -184,6 +182,31 @@ mod tests {
         assert_eq!(wheel.until_next(start), Some(Duration::from_millis(500)));
         let later = start + Duration::from_millis(300);
         assert_eq!(wheel.until_next(later), Some(Duration::from_millis(200)));
+        wheel.add(start + Duration::from_millis(400), 'c');
+        assert_eq!(wheel.until_next(later), Some(Duration::from_millis(100)), "came behind");
+        assert_eq!(wheel.expired(start + Duration::from_millis(400)), ['c']);
+        assert_eq!(wheel.until_next(later), Some(Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn no_entry_is_slept_over() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start, TICK);
+        let rounds = 3 * u64::try_from(SLOTS).unwrap();
+        let mut now = start;
+        let mut seed = 7_u64;
+        for step in 0..20_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let deadline = now + TICK * u32::try_from((seed >> 33) % rounds).unwrap();
+            if step % 3 == 0 {
+                wheel.add(deadline, deadline);
+            }
+            let Some(wait) = wheel.until_next(now) else { continue };
+            now += wait.min(TICK * 20);
+            for due in wheel.expired(now) {
+                assert!(due <= now && now <= due + TICK, "step {step}");
+            }
+        }
     }
 
     #[test]

@@ -82,6 +82,26 @@ async fn one_client_sees_where_another_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_sees_all_who_stand_there() {
+    bounded(async {
+        let node = TestNode::start().await;
+        let mut standing = Vec::new();
+        for number in 1..=5 {
+            let mut sender = Sender::connect(&node, "camera").await;
+            sender.moves(number).await;
+            while sender.client.next().await["x"] != number {}
+            standing.push((sender.seen(number), sender));
+        }
+        let mut watcher = harness::start(&[&node.origin(), "camera", "watch"]);
+        watcher.says("open").await;
+        for (seen, _) in &standing {
+            assert_eq!(&watcher.line().await.unwrap(), seen);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_while_cut_off_arrives_once_and_in_order() {
     const COUNT: u32 = 50;
     bounded(async {

@@ -87,6 +87,7 @@ on_each_database!(
     a_full_board_takes_no_more,
     what_another_program_wrote_beyond_the_bounds_is_cut,
     a_database_that_another_program_holds_is_not_written_but_read,
+    what_a_rule_of_the_database_refuses_takes_nothing_else_along,
 );
 
 async fn topics_are_added_listed_and_deleted(database: Database) {
@@ -235,6 +236,34 @@ async fn a_database_that_another_program_holds_is_not_written_but_read(database:
     }
     add(&node, "after").await;
     assert_eq!(comments(&stream.next().await), ["before", "after"]);
+}
+
+async fn what_a_rule_of_the_database_refuses_takes_nothing_else_along(database: Database) {
+    let node = database.node("").await;
+    let rule = match &database {
+        Database::Sqlite => {
+            "CREATE TRIGGER no_spam BEFORE INSERT ON pushgate_topics WHEN new.comment LIKE '%spam%' \
+             BEGIN SELECT RAISE(ABORT, 'no spam'); END"
+        }
+        Database::Postgres(_) => {
+            "ALTER TABLE pushgate_topics ADD CHECK (comment NOT LIKE '%spam%')"
+        }
+    };
+    database.execute(&node, rule).await;
+    let posts = (0..64).map(|number| {
+        let node = &node;
+        async move {
+            let comment = format!("{} {number}", if number % 8 == 0 { "spam" } else { "tea" });
+            let answer = post(node, &comment).await;
+            if number % 8 == 0 {
+                answer.names_field("comment");
+            } else {
+                assert_eq!(answer.status, 201, "{comment}: {}", answer.text());
+            }
+        }
+    });
+    futures_util::future::join_all(posts).await;
+    assert_eq!(comments(&list(&node).await).len(), 56);
 }
 
 /// Writing is refused for now, and reading goes on.
@@ -439,6 +468,100 @@ async fn a_disk_that_is_full_or_read_only_is_not_written_but_read() {
         let told = async || comments(&list(&node).await).len();
         until("the deletion", told, |count| *count == 1).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_taken_away_is_missed_and_another_in_its_place_is_used() {
+    let node = TestNode::start().await;
+    add(&node, "before").await;
+    let mut stream = TestClient::connect(&node, Transport::Ws, "board", "").await;
+    assert_eq!(comments(&stream.next().await), ["before"]);
+    let file = node.data_dir().join("pushgate.db");
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", file.display()));
+    }
+    refuses(&node).await;
+    let ready = Request::get("/readyz").send(&node).await.ok();
+    assert_eq!(ready["unavailable"], json!(["database"]));
+    // Another gateway's file comes in its place.
+    let other = TestNode::start().await;
+    add(&other, "from elsewhere").await;
+    let path = other.data_dir().join("pushgate.db");
+    let copy = rusqlite::Connection::open(&path).unwrap();
+    copy.execute("VACUUM INTO ?1", [file.to_str().unwrap()]).unwrap();
+    assert_eq!(comments(&stream.next().await), ["from elsewhere"]);
+    add(&node, "after").await;
+    assert_eq!(comments(&stream.next().await), ["from elsewhere", "after"]);
+    let rows: i64 = open(&node)
+        .query_row("SELECT count(*) FROM pushgate_topics", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_by_another_program_are_told_while_posts_are_refused() {
+    let node = TestNode::start().await;
+    add(&node, "before").await;
+    let mut stream = TestClient::connect(&node, Transport::Ws, "board", "").await;
+    assert_eq!(comments(&stream.next().await), ["before"]);
+    let other = open(&node);
+    let insert = "INSERT INTO pushgate_topics (comment) VALUES ('from elsewhere')";
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut refused = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let request = Request::post("/topics").form(&[("comment", "meanwhile")]);
+        let address = node.address();
+        refused.spawn(async move { request.send_to(address).await.status });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    other.execute_batch(&format!("{insert}; COMMIT; BEGIN IMMEDIATE")).unwrap();
+    let committed = Instant::now();
+    assert_eq!(comments(&stream.next().await), ["before", "from elsewhere"]);
+    assert!(committed.elapsed() < Duration::from_secs(1), "{:?}", committed.elapsed());
+    other.execute_batch("COMMIT").unwrap();
+    while let Some(status) = refused.join_next().await {
+        assert!(matches!(status.unwrap(), 201 | 503));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_make_tables_can_use_those_that_are_there() {
+    let postgres = Postgres::start().await;
+    let start =
+        async |url: &str| Setup::default().config("").env("DATABASE_URL", url).start().await;
+    let owner = start(&postgres.url()).await;
+    reads(&owner).await;
+    add(&owner, "before").await;
+    let other = postgres.connect().await;
+    other
+        .batch_execute(
+            "CREATE ROLE app LOGIN PASSWORD 'app'; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON pushgate_topics TO app; \
+             GRANT SELECT ON pushgate_migrations TO app",
+        )
+        .await
+        .unwrap();
+    let app = start(&postgres.url_of("app", "app")).await;
+    reads(&app).await;
+    add(&app, "by app").await;
+    assert_eq!(comments(&list(&app).await), ["before", "by app"]);
+    // Where nobody may write any more, everybody reads.
+    other
+        .batch_execute("ALTER DATABASE postgres SET default_transaction_read_only = on")
+        .await
+        .unwrap();
+    let reader = start(&postgres.url()).await;
+    reads(&reader).await;
+    assert_eq!(comments(&list(&reader).await), ["before", "by app"]);
+    post(&reader, "not now").await.problem(503, "unavailable");
+    other
+        .batch_execute(
+            "BEGIN READ WRITE; INSERT INTO pushgate_topics (comment) VALUES ('elsewhere'); COMMIT",
+        )
+        .await
+        .unwrap();
+    let told = async || comments(&list(&reader).await).len();
+    until("the change", told, |count| *count == 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -254,7 +254,7 @@ async fn what_is_asked_for_and_not_there_is_told() {
     let node = Setup::default()
         .config("")
         .env("REDIS_URL", "redis://:a-password@127.0.0.1:1")
-        .env("DATABASE_URL", "postgres://user:a-password@127.0.0.1:1/db")
+        .env("DATABASE_URL", "mysql://user:a-password@127.0.0.1:1/db")
         .start()
         .await;
     let ready = Request::get("/readyz").send(&node).await;
@@ -265,6 +265,18 @@ async fn what_is_asked_for_and_not_there_is_told() {
     assert!(!node.output().contains("a-password"), "{}", node.output());
     let alice = node.login().await;
     node.post(&alice, "it works without them").await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_told() {
+    let url = "postgres://user:a-password@127.0.0.1:1/db";
+    let node = Setup::default().config("").env("DATABASE_URL", url).start().await;
+    said(&node, "no connection to the database of DATABASE_URL").await;
+    assert!(!node.output().contains("a-password"), "{}", node.output());
+    let ready = Request::get("/readyz").send(&node).await.ok();
+    assert_eq!(ready["unavailable"][0], "database");
+    let alice = node.login().await;
+    node.post(&alice, "it works without it").await;
 }
 
 #[tokio::test]

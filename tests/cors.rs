@@ -11,7 +11,7 @@
 mod common;
 
 use common::client::Transport;
-use common::http::{Request, Response};
+use common::http::{Connection, Request, Response};
 use common::node::TestNode;
 use common::ws::upgrade;
 
@@ -134,6 +134,81 @@ async fn as_shipped_a_websocket_of_any_origin_works_by_its_token() {
         assert_eq!(head.status, 101);
         let cookie = upgrade("/ws").header("Origin", origin).header("Cookie", "token=any");
         cookie.send(&node).await.problem(401, "unauthorized");
+    }
+}
+
+/// What is refused before it is looked into, each by another part of the gateway: the status, and the
+/// request of a page of `origin`.
+fn refused_early(origin: &str) -> Vec<(u16, &'static str, Vec<u8>)> {
+    let lead = |target: &str| format!("GET {target} HTTP/1.1\r\nOrigin: {origin}\r\nHost: a\r\n");
+    let post = format!("POST /post HTTP/1.1\r\nOrigin: {origin}\r\nHost: a\r\n");
+    let form = format!("{post}Content-Type: application/x-www-form-urlencoded\r\n");
+    let long = "a".repeat(9000);
+    let chunk = format!("{:x}\r\n{}\r\n", 1_100_000, "a".repeat(1_100_000));
+    let requests = [
+        (413, "a length beyond the limit", format!("{form}Content-Length: 1100000\r\n\r\n")),
+        (413, "more than the limit", format!("{form}Transfer-Encoding: chunked\r\n\r\n{chunk}")),
+        (414, "a long target", format!("{}\r\n", lead(&format!("/sse?token={long}")))),
+        (431, "long fields", format!("{}X: {long}{long}\r\n\r\n", lead("/users"))),
+        (400, "two hosts", format!("{}Host: b\r\n\r\n", lead("/users"))),
+        (400, "a proxy's target", format!("{}\r\n", lead("http://a/users"))),
+        (400, "a length twice", format!("{form}Content-Length: 2\r\nContent-Length: 2\r\n\r\nab")),
+        (400, "another coding", format!("{form}Transfer-Encoding: gzip, chunked\r\n\r\n")),
+    ];
+    requests.into_iter().map(|(status, what, text)| (status, what, text.into_bytes())).collect()
+}
+
+/// Heads that nobody can read to their end, or that do not come to one.
+fn unreadable() -> Vec<(u16, &'static str, Vec<u8>)> {
+    let long = "a".repeat(70_000);
+    let lead = format!("GET /users HTTP/1.1\r\nHost: a\r\nOrigin: {GOOD}\r\n");
+    let requests = [
+        (400, "no fields", format!("{lead}no colon\r\n\r\n")),
+        (
+            414,
+            "a target beyond all limits",
+            format!("GET /sse?token={long} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ),
+        (431, "fields beyond all limits", format!("{lead}X: {long}\r\n\r\n")),
+        (408, "half a head", lead.clone()),
+    ];
+    requests.into_iter().map(|(status, what, text)| (status, what, text.into_bytes())).collect()
+}
+
+async fn answer(node: &TestNode, bytes: &[u8]) -> Response {
+    let mut connection = Connection::open(node.address()).await;
+    connection.write(bytes).await;
+    common::guarded("an answer", connection.try_response()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_refused_early_may_be_read_too() {
+    let node = TestNode::with_config("[limits]\nheader_seconds = 0.5").await;
+    for (status, what, bytes) in [refused_early(GOOD), unreadable()].concat() {
+        let answer = answer(&node, &bytes).await;
+        assert!(
+            answer.status == status || (status == 414 && answer.status == 431),
+            "{what}: {answer:?}"
+        );
+        answer.any_problem(answer.status);
+        allows(&answer, &["*", GOOD]);
+    }
+    node.login().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_early_follows_the_list() {
+    let config = format!("{}\n[limits]\nheader_seconds = 0.5", listed(GOOD));
+    let node = TestNode::with_config(&config).await;
+    for (status, what, bytes) in refused_early(GOOD) {
+        let answer = answer(&node, &bytes).await;
+        assert_eq!(answer.status, status, "{what}");
+        allows(&answer, &[GOOD]);
+    }
+    for (_, what, bytes) in [refused_early(EVIL), unreadable()].concat() {
+        let answer = answer(&node, &bytes).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None, "{what}");
+        assert!(answer.listed("vary").iter().any(|name| name == "origin"), "{what}: {answer:?}");
     }
 }
 

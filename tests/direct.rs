@@ -11,6 +11,8 @@
 #[macro_use]
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::client::{TestClient, Transport};
 use common::http::Request;
 use common::node::TestNode;
@@ -24,6 +26,9 @@ on_every_transport!(
     an_inbox_is_emptied_once,
     a_direct_value_cannot_be_taken_for_a_message_of_ours,
     an_inbox_keeps_a_hundred_and_tells_how_many_more_there_were,
+    each_direct_message_has_a_nonce_where_that_is_asked_for,
+    a_nonce_is_around_what_would_come_without_it,
+    who_wants_no_direct_messages_takes_none_away,
 );
 
 async fn a_direct_message_reaches_its_client_alone(transport: Transport) {
@@ -101,8 +106,7 @@ async fn direct_messages_to_polls_that_are_just_answered_are_not_lost() {
         }
         got
     };
-    let ((), mut got) = tokio::join!(sending, common::guarded("every message", polling));
-    got.sort_by_key(|text| text.parse::<usize>().unwrap());
+    let ((), got) = tokio::join!(sending, common::guarded("every message", polling));
     let all: Vec<_> = (0..MESSAGES).map(|number| number.to_string()).collect();
     assert_eq!(got, all);
     node.login().await;
@@ -249,6 +253,149 @@ async fn a_direct_value_cannot_be_taken_for_a_message_of_ours(transport: Transpo
     Request::post("/post/data").bearer(&alice.token).json(&body).send(&node).await.ok();
     let told = client.next().await;
     assert_eq!(told, json!({"client_id": alice.client_id, "data": forged}));
+}
+
+/// Two connections of one client tell the same message by the same nonce, one that waited as well.
+async fn each_direct_message_has_a_nonce_where_that_is_asked_for(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let waited = node.direct(&alice, &bob.client_id, "waited").await;
+    let query = bob.query("users=none&direct=1");
+    let mut client = TestClient::connect(&node, transport, "", &query).await;
+    let told = client.next().await;
+    assert_eq!(told["data"], waited);
+    let mut nonces = vec![told["direct"].as_str().unwrap().to_owned()];
+    let mut other = TestClient::connect(&node, Transport::Ws, "", &query).await;
+    let mut plain =
+        TestClient::connect(&node, Transport::Ws, "", &bob.query("users=none&direct=0")).await;
+    for text in ["one", "two"] {
+        let answer = node.direct(&alice, &bob.client_id, text).await;
+        assert_eq!(plain.next().await, answer);
+        let told = other.next().await;
+        assert_eq!(told["data"], answer);
+        if transport != Transport::Poll {
+            assert_eq!(client.next().await, told);
+        }
+        nonces.push(told["direct"].as_str().unwrap().to_owned());
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3, "{nonces:?}");
+}
+
+async fn a_nonce_is_around_what_would_come_without_it(transport: Transport) {
+    let node = TestNode::with_config("[channels.data]\nkind = \"json\"").await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none&ids=1&direct=1");
+    let mut client = TestClient::connect(&node, transport, "data", &query).await;
+    if transport != Transport::Poll {
+        assert!(client.next().await["since"].is_string());
+    }
+    let forged = json!({"direct": "1", "data": {"direct": "2"}});
+    let body = json!({"value": forged, "to": bob.client_id});
+    Request::post("/post/data").bearer(&alice.token).json(&body).send(&node).await.ok();
+    let told = client.next().await;
+    assert_eq!(told["data"], json!({"client_id": alice.client_id, "data": forged}));
+    let body = json!({"value": forged});
+    Request::post("/post/data").bearer(&alice.token).json(&body).send(&node).await.ok();
+    assert_eq!(client.next().await["data"], forged, "what is for all cannot be taken for it");
+}
+
+async fn who_wants_no_direct_messages_takes_none_away(transport: Transport) {
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none&direct=none");
+    let waiting = node.direct(&alice, &bob.client_id, "waits").await;
+    let mut other = TestClient::connect(&node, transport, "", &query).await;
+    let more = node.direct(&alice, &bob.client_id, "waits, too").await;
+    let mut client = TestClient::connect(&node, transport, "", &bob.query("users=none")).await;
+    assert_eq!(client.next().await, waiting);
+    assert_eq!(client.next().await, more);
+    let told = node.direct(&alice, &bob.client_id, "for Bob").await;
+    let public = node.post(&alice, "for all").await;
+    assert_eq!(other.next().await, public);
+    assert_eq!(client.next().await, told);
+    assert_eq!(client.next().await, public);
+}
+
+/// What comes while a poll is on its way out waits, and is in front of what comes later: polls that
+/// follow each other, end each other, and wait for a moment only bring everything in its order.
+#[tokio::test]
+async fn polls_bring_direct_messages_in_the_order_in_which_they_were_sent() {
+    const MESSAGES: usize = 400;
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let sending = async {
+        for number in 0..MESSAGES {
+            node.direct(&alice, &bob.client_id, &number.to_string()).await;
+            if number % 5 == 0 {
+                // It ends the poll that waits, for another reason.
+                node.post(&alice, "for all").await;
+            }
+        }
+    };
+    let polling = async {
+        let (mut got, mut since) = (Vec::new(), String::from("0"));
+        while got.len() < MESSAGES {
+            let target =
+                format!("/poll?{}", bob.query(&format!("users=none&wait=9&since={since}")));
+            let answer = Request::get(&target).send(&node).await.ok();
+            answer["since"].as_str().unwrap().clone_into(&mut since);
+            let messages = answer["messages"].as_array().unwrap().clone();
+            let direct = messages.iter().filter(|it| it["message"].get("id").is_none());
+            got.extend(direct.map(|message| value_of(message).to_owned()));
+        }
+        got
+    };
+    let ((), got) = tokio::join!(sending, common::guarded("every message", polling));
+    let all: Vec<_> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    assert_eq!(got, all);
+}
+
+/// Who opens the next connection before the last one is closed, and reads on it until both bring the
+/// same, misses nothing.
+#[tokio::test]
+async fn a_client_that_moves_from_connection_to_connection_misses_no_direct_message() {
+    const MOVES: usize = 20;
+    let node = TestNode::start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none&direct=1");
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
+    let done = AtomicBool::new(false);
+    let sending = async {
+        let mut sent = 0_usize;
+        while !done.load(Ordering::Relaxed) {
+            node.direct(&alice, &bob.client_id, &sent.to_string()).await;
+            sent += 1;
+        }
+        sent
+    };
+    let receiving = async {
+        let mut got = Vec::new();
+        for _ in 0..MOVES {
+            let mut next = TestClient::connect(&node, Transport::Sse, "", &query).await;
+            let first = next.next().await;
+            loop {
+                let told = client.next().await;
+                if told == first {
+                    break;
+                }
+                got.push(value_of(&told["data"]).to_owned());
+            }
+            got.push(value_of(&first["data"]).to_owned());
+            client.cut();
+            client = next;
+        }
+        done.store(true, Ordering::Relaxed);
+        (client, got)
+    };
+    let (sent, (mut client, mut got)) =
+        tokio::join!(sending, common::guarded("every message", receiving));
+    while got.len() < sent {
+        got.push(value_of(&client.next().await["data"]).to_owned());
+    }
+    let all: Vec<_> = (0..sent).map(|number| number.to_string()).collect();
+    assert_eq!(got, all);
 }
 
 #[tokio::test]

@@ -219,6 +219,24 @@ async fn the_command_line_survives_a_restart_and_tells_the_gap() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_says_goodbye_at_either_signal() {
+    bounded(async {
+        let node = TestNode::with_config("[presence]\nlinger = 600\n").await;
+        let alice = node.login().await;
+        for signal in ["INT", "TERM"] {
+            let sub = pushgate(&node, &["sub", "-c", "room", "--name", "Ada"]);
+            sub.says("connected (ws)").await;
+            assert_eq!(node.users(&alice).await["count"], 2);
+            sub.signal(signal).await;
+            let (status, rest) = sub.ends().await;
+            assert!(status.success() && rest.is_empty(), "{signal}: {status}: {rest:?}");
+            assert_eq!(node.users(&alice).await["count"], 1, "{signal}");
+        }
+    })
+    .await;
+}
+
 /// Fails a test that takes too long; what it started is killed with it.
 async fn bounded(test: impl Future<Output = ()>) {
     assert!(tokio::time::timeout(LONGEST, test).await.is_ok(), "not done within {LONGEST:?}");

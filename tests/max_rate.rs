@@ -67,6 +67,36 @@ async fn a_json_stream_is_thinned_to_the_newest() {
     thinned(Transport::Stream).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poller_is_answered_with_the_newest_at_its_rate() {
+    let node = TestNode::with_config(POSITION).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let mut fast = TestClient::connect(&node, Transport::Ws, "position", &alice.query("")).await;
+    let poll = async |since: &str| {
+        let query = bob.query(&format!("max_rate=10&wait=1&since={since}"));
+        Request::get(&format!("/poll/position?{query}")).send(&node).await.ok()
+    };
+    let target = format!("/poll/position?{}", bob.query("wait=0"));
+    let mut since = Request::get(&target).send(&node).await.ok()["since"].clone();
+    let start = Instant::now();
+    let (mut answers, mut heard, mut newest) = (0, 0, 0);
+    for round in 0..10 {
+        for n in 1..=50 {
+            fast.send(&json!({ "n": round * 50 + n }).to_string()).await;
+            fast.next().await;
+        }
+        let answer = poll(since.as_str().unwrap()).await;
+        since = answer["since"].clone();
+        answers += 1;
+        for message in answer["messages"].as_array().unwrap() {
+            assert!(number(message) > newest);
+            (newest, heard) = (number(message), heard + 1);
+        }
+    }
+    assert_eq!((newest, heard <= answers), (500, true), "{heard} values in {answers} answers");
+    assert!(start.elapsed() >= std::time::Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
 #[tokio::test]
 async fn the_newest_of_each_sender_is_kept() {
     let node = TestNode::with_config(POSITION).await;

@@ -377,6 +377,32 @@ async fn a_plain_request_is_told_what_the_address_is_for() {
 }
 
 #[tokio::test]
+async fn a_plain_request_is_told_what_an_upgrade_would_be_refused_for() {
+    let node = TestNode::with_config("[channels.off]\nkind = \"off\"").await;
+    let alice = node.login().await;
+    let to_her = [("value", "for her"), ("to", alice.client_id.as_str())];
+    Request::post("/post").bearer(&alice.token).form(&to_her).send(&node).await.ok();
+    for (target, status, code) in [
+        (format!("/ws?{}", alice.query("why=1&since=junk")), 400, "bad-request"),
+        (format!("/ws?{}", alice.query("why=1&history=-1")), 400, "bad-request"),
+        (format!("/ws?{}", alice.query("why=1&users=junk")), 400, "bad-request"),
+        (format!("/ws?{}", alice.query("why=1&max_rate=5")), 400, "bad-request"),
+        ("/ws?why=1".to_owned(), 401, "unauthorized"),
+        ("/ws?why=1&token=none".to_owned(), 401, "unauthorized"),
+        (format!("/ws/off?{}", alice.query("why=1")), 404, "unknown-channel"),
+        (format!("/ws/a/b/c/d/e?{}", alice.query("why=1")), 400, "bad-channel"),
+        (format!("/ws?{}", alice.query("why=1")), 426, "upgrade-required"),
+        ("/ws".to_owned(), 426, "upgrade-required"),
+        (format!("/ws?{}", alice.query("since=junk")), 426, "upgrade-required"),
+    ] {
+        Request::get(&target).send(&node).await.problem(status, code);
+    }
+    let query = alice.query("users=none");
+    let mut opened = TestClient::connect(&node, Transport::Ws, "", &query).await;
+    assert_eq!(value_of(&opened.next().await), "for her", "it takes nothing out of an inbox");
+}
+
+#[tokio::test]
 async fn odd_but_legal_upgrades_are_taken() {
     let node = TestNode::start().await;
     let alice = node.login().await;

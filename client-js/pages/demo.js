@@ -10,6 +10,8 @@ const KEPT = 200;
 const FACES = 60;
 /** Milliseconds that a bubble floats over who said it. */
 const BUBBLE = 3500;
+/** Seconds until a login begins again that has failed some times in a row. */
+const AGAIN = 20;
 
 const at = (id) => document.getElementById(id);
 const gate = new Pushgate(location.origin);
@@ -24,15 +26,32 @@ at("join").addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.target.querySelector("button");
   button.disabled = true;
+  at("trouble").textContent = "";
   try {
     const name = at("name").value.trim();
-    const { token } = await gate.login(name ? { name } : {});
+    const { token } = await login(name ? { name } : {});
     join(issuedAt(token));
   } catch (error) {
     trouble(error);
   }
   button.disabled = false;
 });
+
+// Who has joined hears it from the channel.
+gate.addEventListener("error", ({ error, retryIn }) => channel?.state === "open" || trouble(error, retryIn));
+
+/** Logs in, however long the gateway takes to come back; an answer of its own is final. */
+async function login(who) {
+  for (;;) {
+    try {
+      return await gate.login(who);
+    } catch (error) {
+      if (!error.isTemporary) throw error;
+      trouble(error, AGAIN);
+      await new Promise((done) => setTimeout(done, AGAIN * 1000));
+    }
+  }
+}
 
 at("post").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -93,7 +112,8 @@ async function say(text) {
 function trouble(error, retryIn = null) {
   const more = retryIn === null ? "" : ` Trying again in ${Math.ceil(retryIn)} s.`;
   at("transport").textContent = channel?.transport ? at("transport").textContent : "–";
-  at("trouble").textContent = `${error.detail || error.code}.${more}`;
+  const what = error.isAnswer === false && !error.closeCode ? "The gateway does not answer" : error.detail || error.code;
+  at("trouble").textContent = `${what}.${more}`;
 }
 
 function showPeople(users, total) {

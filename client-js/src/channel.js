@@ -8,6 +8,8 @@ import { Stream } from "./stream.js";
 const UNREAD = 10_000;
 /** Posts that wait for the one before; beyond it they fail at once. */
 const UNSENT = 10_000;
+/** Characters of an idempotency key. */
+const KEY = 128;
 
 /**
  * One channel. Its events:
@@ -76,16 +78,18 @@ export class Channel extends EventTarget {
    * again under one idempotency key until it is answered, a few times.
    *
    * @param value what the channel's kind accepts: a text, or JSON
-   * @param {{to?: string, key?: string, signal?: AbortSignal}} [options] `to` is the client id of a direct message
+   * @param {{to?: string, key?: string, signal?: AbortSignal}} [options] `to` is the client id of a direct message;
+   *   `key` an idempotency key of 1 to 128 characters
    * @returns the message as it was accepted, with its place in the order
    * @throws {PushgateError}
    */
   async post(value, { to, key = this.#gate.newKey(), signal } = {}) {
+    if (!isKey(key)) throw new PushgateError("bad-request", `key: must have 1 to ${KEY} characters`, { status: 400 });
     if (this.#unsent >= UNSENT) throw new PushgateError("too-many-posts", `${UNSENT} posts wait already`);
     // As it is now, whatever becomes of it while it waits.
-    const body = JSON.stringify({ value, to });
+    const body = JSON.stringify({ value, to, key });
     this.#unsent += 1;
-    const posted = this.#posts.then(() => this.#gate.send(`post${this.#path}`, body, { key, signal }));
+    const posted = this.#posts.then(() => this.#gate.send(`post${this.#path}`, body, { signal }));
     // The next one waits for this one, and does not fail with it.
     this.#posts = posted.then(() => {}, () => {}).finally(() => (this.#unsent -= 1));
     return messageOf(await posted);
@@ -160,7 +164,7 @@ export class Channel extends EventTarget {
 /** One shape for what the kinds of channels deliver. */
 function messageOf(object) {
   if (object === null || typeof object !== "object") return { data: object, id: null, direct: true };
-  // Kind `message`, and direct messages there, which have no id.
+  // Kind `message`. Direct messages have no id, whatever the kind.
   if (object.message !== null && typeof object.message === "object") {
     const { value, ...rest } = object.message;
     return { data: value, id: null, ...rest, direct: object.message.id === undefined };
@@ -171,9 +175,16 @@ function messageOf(object) {
   }
   if (typeof object.message === "string") {
     const { message, ...rest } = object;
-    return { data: message, id: null, ...rest, direct: false };
+    return { data: message, id: null, ...rest, direct: object.id === undefined };
   }
   return { data: object, id: null, direct: false };
+}
+
+/** Whether the gateway takes this for an idempotency key; half a surrogate pair is no character. */
+function isKey(key) {
+  if (typeof key !== "string" || /\p{Cs}/u.test(key)) return false;
+  const { length } = [...key];
+  return length >= 1 && length <= KEY;
 }
 
 function isOnlyCount(object) {

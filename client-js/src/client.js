@@ -4,12 +4,14 @@ import { Backoff } from "./backoff.js";
 import { Channel } from "./channel.js";
 import { PushgateError, failureOf, unreachable } from "./errors.js";
 import { routeTo } from "./routes.js";
+import { slotsTo } from "./slots.js";
 import { watchPage } from "./wake.js";
 
 /** How often a request is tried before it has failed. */
 const TRIES = 6;
-/** Seconds until a request must be answered. */
+/** Seconds until a request must be answered, and until a login must, which is little to send. */
 const ANSWER_WITHIN = 20;
+const LOGIN_WITHIN = 10;
 /** The part of its life after which a token is renewed; seconds that this takes at least, and until it
  * is tried again. */
 const RENEWAL = 0.8;
@@ -23,7 +25,10 @@ export function useHome(address) {
   if (/^https?:/.test(address)) home = new URL(".", address).href;
 }
 
-/** A gateway, as one client of it. Its `error` events tell what fails in the background. */
+/**
+ * A gateway, as one client of it. Its `error` events (`error`, `retryIn`) tell of each try of a login that
+ * failed and comes again, and of what fails in the background.
+ */
 export class Pushgate extends EventTarget {
   #base;
   #options;
@@ -35,6 +40,8 @@ export class Pushgate extends EventTarget {
   #unwatch = () => {};
   #isEnded = false;
   #wasIn = false;
+  /** Those who wait for a login, and are told what it waits for. */
+  #waiting = new Set();
 
   /**
    * @param {string | URL} [url] the gateway, such as `https://push.example.org`; by default where this script came from
@@ -61,9 +68,11 @@ export class Pushgate extends EventTarget {
       isForeign: Boolean(options.WebSocket || options.fetch),
     };
     this.patience = options.patience;
-    /** For tests: where chance comes from, and whose life is watched. */
+    /** For tests: where chance comes from, how often the page's life counts, and whose that is. */
     this.random = options.random ?? Math.random;
+    this.wakePause = options.wakePause;
     this.scope = options.scope ?? globalThis;
+    this.slots = options.slots ?? slotsTo(this.#base.origin);
     this.route = routeTo(this.#base.href, this.platform, options);
   }
 
@@ -81,6 +90,9 @@ export class Pushgate extends EventTarget {
    * Logs in: from now on this client is present, and its channels use its token. A second login makes
    * another client of it, and the first one is gone.
    *
+   * It is tried a few times; each try that fails is an `error` event here and on the channels that wait.
+   * Where all have failed it rejects, and the channels begin again in their own time.
+   *
    * @param {{name?: string}} [who] the name that others see
    * @returns {Promise<{client_id: string, token: string, expires_in: number, users: object[]}>}
    * @throws {PushgateError}
@@ -97,7 +109,7 @@ export class Pushgate extends EventTarget {
     this.#unwatch = watchPage({ wake() {}, doubt() {}, rest() {}, leave }, this.scope);
     const login = this.#begin(this.#enter());
     // Its channels are closed by that, and come back as who this is now.
-    if (before) login.then(() => this.#ask("logout", { token: before.token }, true)).catch(() => {});
+    if (before) login.then(() => this.#ask("logout", { token: before.token }, { isFarewell: true })).catch(() => {});
     return login;
   }
 
@@ -114,7 +126,7 @@ export class Pushgate extends EventTarget {
     const token = typeof given === "string" ? given : late?.token;
     if (token === undefined) return;
     try {
-      await this.#ask("logout", { token }, true);
+      await this.#ask("logout", { token }, { isFarewell: true });
     } catch (error) {
       // It has ended already.
       if (!error.isAboutToken) throw error;
@@ -141,14 +153,19 @@ export class Pushgate extends EventTarget {
     for (const channel of [...this.#channels]) channel.close();
   }
 
-  /** The token to connect with; undefined for nobody in particular. */
-  async token() {
+  /** The token to connect with; undefined for nobody in particular. `hear` is told of tries that failed. */
+  async token(hear) {
     const { token } = this.#options;
     if (typeof token === "string") return token;
     if (this.#login === null && typeof token === "function") this.#begin(this.#fetchToken(token));
     else if (this.#login === null && this.#wasIn) this.#begin(this.#enter());
     if (this.#login === null) return undefined;
-    return (await this.#login).token;
+    if (hear) this.#waiting.add(hear);
+    try {
+      return (await this.#login).token;
+    } finally {
+      this.#waiting.delete(hear);
+    }
   }
 
   /** Whether a new token can be had when this one has ended. */
@@ -185,11 +202,11 @@ export class Pushgate extends EventTarget {
   }
 
   /** Posts, again and again under one key where no answer came. */
-  async send(path, body, { key, signal }) {
+  async send(path, body, { signal }) {
     const token = await this.token();
     // Nobody logs out to go on without a name.
     if (this.#isEnded && token === undefined) throw new PushgateError("logged-out", "this client has logged out");
-    const headers = { "content-type": "application/json", "idempotency-key": key };
+    const headers = { "content-type": "application/json" };
     if (token) headers.authorization = `Bearer ${token}`;
     const request = { method: "POST", headers, body };
     try {
@@ -202,14 +219,16 @@ export class Pushgate extends EventTarget {
     }
   }
 
-  /** Why the gateway refuses to show `path` to whoever has `token`; null if it does not, or nothing came. */
-  async refusal(path, token) {
-    const query = new URLSearchParams({ limit: "1" });
+  /** Why the gateway refuses a WebSocket at `path` to whoever has `token`; null if it does not, or nothing came. */
+  async refusal(path, token, asked) {
+    const query = new URLSearchParams(asked);
+    query.set("why", "1");
     if (token) query.set("token", token);
     try {
-      await this.#once(`${path}?${query}`, {});
+      await this.#once(`${path}?${query}`, {}, {});
     } catch (error) {
-      if (error.isAnswer) return error;
+      // 426: nothing is wrong but that this was no WebSocket.
+      if (error.isAnswer && error.status !== 426) return error;
     }
     return null;
   }
@@ -253,7 +272,9 @@ export class Pushgate extends EventTarget {
     const fields = {};
     if (this.#name) fields.name = this.#name;
     if (token) fields.token = token;
-    const identity = await this.#ask(token ? "login?users=none" : "login", fields);
+    // While a token is renewed the old one is good.
+    const options = { hear: token ? undefined : (...what) => this.#delayed(...what), within: LOGIN_WITHIN };
+    const identity = await this.#ask(token ? "login?users=none" : "login", fields, options);
     if (typeof identity?.token !== "string") throw unreachable(new Error("what came is no answer to a login"));
     return identity;
   }
@@ -293,8 +314,19 @@ export class Pushgate extends EventTarget {
       // The old one is good for a while; when it ends, the streams ask for a new one.
       const retryIn = error.isTemporary ? RENEW_AGAIN : null;
       if (retryIn !== null) this.#planRenewal(retryIn);
-      this.dispatchEvent(Object.assign(new Event("error"), { error, retryIn }));
+      this.#told(error, retryIn);
     }
+  }
+
+  /** A login has failed, and is tried again. */
+  #delayed(error, retryIn) {
+    for (const hear of this.#waiting) hear(error, retryIn);
+    this.#told(error, retryIn);
+  }
+
+  /** Something failed that nobody else is told of, or not yet. */
+  #told(error, retryIn) {
+    this.dispatchEvent(Object.assign(new Event("error"), { error, retryIn }));
   }
 
   /** The page is gone, and with it who it was: nobody is to wait for the end of a connection. */
@@ -304,30 +336,36 @@ export class Pushgate extends EventTarget {
     this.platform.fetch?.(this.address("logout").href, { method: "POST", body, keepalive: true }).catch(() => {});
   }
 
-  #ask(path, fields, isFarewell = false) {
-    return this.#request(path, { method: "POST", body: new URLSearchParams(fields) }, { isFarewell });
+  #ask(path, fields, options) {
+    return this.#request(path, { method: "POST", body: new URLSearchParams(fields) }, options);
   }
 
-  /** Tries a few times; after a logout only what belongs to it. */
-  async #request(path, request, { signal, isFarewell = false }) {
+  /** Tries a few times; after a logout only what belongs to it. `hear` is told of what is tried again. */
+  async #request(path, request, { signal, within, hear, isFarewell = false }) {
     const backoff = new Backoff(this.random);
     for (;;) {
       signal?.throwIfAborted();
       try {
-        return await this.#once(path, request, signal);
+        return await this.#once(path, request, { signal, within });
       } catch (error) {
         signal?.throwIfAborted();
         const isOver = this.#isEnded && !isFarewell;
         if (!error.isTemporary || backoff.failures + 1 >= TRIES || isOver) throw error;
-        await pause(backoff.next(error.retryAfter ?? 0), signal);
+        const wait = backoff.next(error.retryAfter ?? 0);
+        hear?.(error, wait);
+        await pause(wait, signal);
       }
     }
   }
 
-  async #once(path, request, signal) {
+  async #once(path, request, { signal, within = ANSWER_WITHIN }) {
     const abort = new AbortController();
     const stop = () => abort.abort();
-    const timer = setTimeout(stop, ANSWER_WITHIN * 1000);
+    let late = null;
+    const timer = setTimeout(() => {
+      late = new Error(`no answer within ${within} s`);
+      stop();
+    }, within * 1000);
     signal?.addEventListener("abort", stop);
     try {
       const options = { cache: "no-store", credentials: "omit", ...request, signal: abort.signal };
@@ -335,7 +373,7 @@ export class Pushgate extends EventTarget {
       if (!response.ok) throw await failureOf(response);
       return response.status === 204 ? undefined : await response.json();
     } catch (error) {
-      throw error.name === "PushgateError" ? error : unreachable(error);
+      throw error.name === "PushgateError" ? error : unreachable(late ?? error);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);

@@ -7,7 +7,8 @@ const LONGEST_ASKED = 3600;
  * A failure that the gateway named, or that the way to it caused.
  *
  * `code` is that of the problem document (`token-expired`, `rate-limited`, …), or `unreachable` where
- * no answer came, or `closed` where the gateway ended a stream; `closeCode` is then the WebSocket code.
+ * no answer came, or `http-502` and the like where something else than a gateway answered, or `closed`
+ * where the gateway ended a stream; `closeCode` is then the WebSocket code.
  */
 export class PushgateError extends Error {
   constructor(code, detail, { status = 0, closeCode = 0, retryAfter = null } = {}) {
@@ -29,15 +30,15 @@ export class PushgateError extends Error {
     return this.status !== 0 && !this.code.startsWith("http-");
   }
 
-  /** Whether the same may succeed later. */
+  /** Whether the same may succeed later: what the gateway has not said is an outage, whatever it looks like. */
   get isTemporary() {
     if (this.closeCode !== 0) return !FINAL_CLOSES.has(this.closeCode);
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+    return !this.isAnswer || this.status === 408 || this.status === 429 || this.status >= 500;
   }
 
   /** Whether a new token may help. */
   get isAboutToken() {
-    return this.status === 401 || this.closeCode === 4001;
+    return (this.status === 401 && this.isAnswer) || this.closeCode === 4001;
   }
 }
 
@@ -47,20 +48,27 @@ const FINAL_CLOSES = new Set([4001, 4002, 4003]);
 /** The failure in an answer that is none of success. */
 export async function failureOf(response) {
   const retryAfter = seconds(response.headers.get("retry-after"));
-  let problem = {};
+  const { status } = response;
+  let problem = null;
   try {
     problem = JSON.parse(await response.text());
   } catch {
-    // A proxy's own page, or nothing: the status says enough.
+    // A proxy's own page, or nothing.
   }
-  const code = typeof problem?.code === "string" ? problem.code : `http-${response.status}`;
-  const detail = problem?.detail ?? response.statusText;
-  return new PushgateError(code, detail, { status: response.status, retryAfter });
+  if (isProblem(problem)) return new PushgateError(problem.code, problem.detail, { status, retryAfter });
+  return new PushgateError(`http-${status}`, `what answered ${status} is no gateway`, { status, retryAfter });
+}
+
+/** Whether a gateway says so: what stands before it may speak JSON, too. */
+function isProblem(problem) {
+  const { type, code } = problem ?? {};
+  return typeof code === "string" && typeof type === "string" && type.endsWith(`#${code}`);
 }
 
 /** No answer, or none any more; `cause` is the exception behind it. */
 export function unreachable(cause, retryAfter = null) {
-  const detail = cause?.message ?? "the connection was lost";
+  const isNoJson = cause instanceof SyntaxError;
+  const detail = isNoJson ? "what answered is no gateway" : (cause?.message ?? "the connection was lost");
   const error = new PushgateError("unreachable", detail, { retryAfter });
   error.cause = cause;
   return error;

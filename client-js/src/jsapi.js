@@ -7,6 +7,8 @@ import { Stream } from "./stream.js";
 
 const ReadyState = Object.freeze({ CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 });
 const CALLBACKS = ["onopen", "onmessage", "onerror", "onclose"];
+/** No gateway takes a longer token, and not every one can be asked with it. */
+const LONGEST_TOKEN = 4096;
 
 /** Where this script came from is where the gateway is. */
 function baseOf() {
@@ -66,7 +68,8 @@ class Socket {
 
   #begin(base, token) {
     if (this.readyState !== ReadyState.CONNECTING) return;
-    if (typeof token !== "string" || token === "") return this.#failed({ code: 401, description: "Invalid+token." });
+    const isToken = typeof token === "string" && token !== "" && token.length <= LONGEST_TOKEN;
+    if (!isToken) return this.#failed({ code: 401, description: "Invalid+token." });
     let gate;
     try {
       gate = new Pushgate(base, { token });

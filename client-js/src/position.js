@@ -46,6 +46,12 @@ export class Position {
     this.#since = since;
   }
 
+  /** Whether the message with this id lies behind. */
+  isPast(id) {
+    const other = parse(id);
+    return other !== null && other.epoch === this.#last?.epoch && other.offset <= this.#last.offset;
+  }
+
   /** What was missed is lost, and the stream goes on with the message `next`. */
   skipTo(next) {
     const first = parse(next);

@@ -36,7 +36,10 @@ export type Transport = "ws" | "sse" | "poll";
 
 export type State = "connecting" | "open" | "waiting" | "resting" | "closed";
 
-/** A failure that the gateway named (`token-expired`, `rate-limited`, …), or `unreachable`, or `closed`. */
+/**
+ * A failure that the gateway named (`token-expired`, `rate-limited`, …), or `unreachable`, or `closed`; or
+ * `http-404` and the like where something else than a gateway answered.
+ */
 export class PushgateError extends Error {
   readonly code: string;
   readonly detail: string;
@@ -46,6 +49,8 @@ export class PushgateError extends Error {
   readonly closeCode: number;
   /** Seconds that the gateway asks to wait. */
   readonly retryAfter: number | null;
+  /** Whether the gateway itself said so, and not something on the way to it, or nobody. */
+  readonly isAnswer: boolean;
   /** Whether the same may succeed later. */
   readonly isTemporary: boolean;
   /** Whether a new token may help. */
@@ -83,7 +88,7 @@ export interface ChannelOptions {
 export interface PostOptions {
   /** The client id to send to, and to nobody else. */
   to?: string;
-  /** The idempotency key; a random one by default. */
+  /** The idempotency key, of 1 to 128 characters; a random one by default. */
   key?: string;
   signal?: AbortSignal;
 }
@@ -147,7 +152,10 @@ export interface Identity {
 }
 
 export interface PushgateEvents {
-  /** Something failed in the background, as the renewal of a token; tried again in `retryIn` seconds, or not. */
+  /**
+   * A try of a login failed, or something in the background, as the renewal of a token; it is tried again in
+   * `retryIn` seconds, or not where that is null.
+   */
   error: Event & { readonly error: PushgateError; readonly retryIn: number | null };
 }
 
@@ -158,7 +166,10 @@ export class Pushgate extends EventTarget {
   readonly url: string;
   /** Null before a login. */
   readonly clientId: string | null;
-  /** Becomes present, under a name that others see; a second time as another client. */
+  /**
+   * Becomes present, under a name that others see; a second time as another client. Tried a few times, with an
+   * `error` event for each try that failed, and then rejected; the channels go on trying.
+   */
   login(who?: { name?: string }): Promise<Identity>;
   /** Ends the presence and all tokens, and closes the channels. */
   logout(): Promise<void>;

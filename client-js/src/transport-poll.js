@@ -7,15 +7,16 @@ import { jsonOf } from "./json.js";
 const WAIT = 25;
 /** Seconds beyond that in which the answer must be here. */
 const GRACE = 15;
-/** Seconds until the next poll where one was answered early and with nothing: another one of the same
- * client, in another tab, ends it, and the two would chase each other. */
+/** Seconds until the next poll where none may be held, and where one was answered early and with nothing:
+ * another one of the same client, in another tab, ends it, and the two would chase each other. */
 const PAUSE = 2;
 /** The same answer so many times in a row comes from some cache on the way, and leads nowhere. */
 const STUCK = 5;
 
 /**
  * Opens a stream of polls; the contract is that of `openWebSocket`, and `hear.since(since)` tells what to
- * resume with. Each message is handed on as the text that a WebSocket would have brought.
+ * resume with, `await hear.turn()` is when to ask again, and `await hear.mayWait()` whether to wait for an
+ * answer. Each message is handed on as the text that a WebSocket would have brought.
  */
 export function openPolls({ address, token, query, patience, fetch }, hear) {
   const abort = new AbortController();
@@ -56,20 +57,26 @@ export function openPolls({ address, token, query, patience, fetch }, hear) {
     let repeats = 0;
     for (let isFirst = true; !isOver; isFirst = false) {
       // The first is answered at once, and shows that polls get through.
+      const isShort = isFirst || !(await hear.mayWait());
+      if (isOver) return;
       const asked = Date.now();
-      const answer = await ask(since, isFirst ? 0 : WAIT);
+      const answer = await ask(since, isShort ? 0 : WAIT);
       if (isOver) return;
       if (isFirst) hear.open();
       for (const message of answer.messages) {
         hear.text(jsonOf(message));
         if (isOver) return;
       }
-      const isEarly = !isFirst && Date.now() - asked < WAIT * 900;
+      const isEarly = !isShort && Date.now() - asked < WAIT * 900;
       repeats = isEarly && answer.text === before ? repeats + 1 : 0;
       before = answer.text;
       since = answer.since;
       hear.since(since);
-      if (isEarly && (answer.messages.length === 0 || repeats >= STUCK)) await pause();
+      await hear.turn();
+      const isIdle = isEarly && (answer.messages.length === 0 || repeats >= STUCK);
+      if (isIdle || (isShort && !isFirst)) await pause();
+      // Another connection may have opened meanwhile.
+      await hear.turn();
     }
   };
   run().catch((error) => end(error?.name === "PushgateError" ? error : unreachable(error)));

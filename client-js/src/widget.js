@@ -3,7 +3,7 @@
 import { Pushgate } from "./pushgate.js";
 import { element, shown } from "./shown.js";
 import { styleSheet } from "./widget-style.js";
-import { wordsFor } from "./widget-words.js";
+import { awaited, explained, unsent, wordsFor } from "./widget-words.js";
 
 /** Messages that stay on screen, and that wait for the next picture. */
 const KEPT = 200;
@@ -14,7 +14,7 @@ const NAMED = 30;
  * Attributes: `channel` (the root channel without it), `name` (as others see it), `gate` (the gateway; by
  * default where this script came from), `token` (from a backend, in the place of a login), `history` (how
  * many earlier messages; 50), `theme` (`light` or `dark`), `lang`. Events of its own bubble out of it:
- * `push-gate-message` and `push-gate-error`, each with a `detail`.
+ * `push-gate-message` and `push-gate-error`, each with a `detail`: the message, and the error as it was told.
  */
 export class PushGateElement extends HTMLElement {
   static observedAttributes = ["channel", "name", "gate", "token", "history", "lang"];
@@ -27,6 +27,8 @@ export class PushGateElement extends HTMLElement {
   #fresh = [];
   #frame = 0;
   #isPlanned = false;
+  #wasOpen = false;
+  #trouble = null;
 
   connectedCallback() {
     if (this.#parts === null) this.#build();
@@ -110,28 +112,32 @@ export class PushGateElement extends HTMLElement {
     this.#parts.warning.textContent = "";
     this.#names.clear();
     this.#translate();
+    this.#wasOpen = false;
     this.#say("connecting");
+    let part = "bad-gateway-address";
     try {
-      this.#subscribe();
+      const token = this.getAttribute("token") ?? undefined;
+      this.#gate = new Pushgate(this.getAttribute("gate") ?? undefined, { token });
+      part = "bad-channel";
+      this.#subscribe(this.#gate, token);
     } catch (error) {
-      // An address or a channel that is none.
       this.#close();
-      this.#over(error);
+      this.#over(error, explained(this.#words, { code: part }));
+      this.#emit("push-gate-error", error);
     }
   }
 
-  #subscribe() {
-    const token = this.getAttribute("token") ?? undefined;
-    const gate = new Pushgate(this.getAttribute("gate") ?? undefined, { token });
-    this.#gate = gate;
+  #subscribe(gate, token) {
     const history = Number(this.getAttribute("history") ?? 50);
     const channel = gate.channel(this.getAttribute("channel") ?? "", history > 0 ? { history } : {});
     this.#channel = channel;
     if (token === undefined) {
       const name = nameOf(this.getAttribute("name") ?? "");
-      gate.login({ name }).catch((error) => this.#gate === gate && this.#over(error));
+      // What becomes of it the channel tells, too, and goes on trying for longer.
+      gate.login({ name }).catch(() => {});
     }
     channel.addEventListener("open", () => {
+      this.#wasOpen = true;
       this.#parts.warning.textContent = "";
       this.#say("open");
     });
@@ -139,21 +145,19 @@ export class PushGateElement extends HTMLElement {
     channel.addEventListener("message", ({ message }) => this.#take(message));
     channel.addEventListener("gap", () => this.#take(null));
     channel.addEventListener("error", ({ error, retryIn }) => {
-      if (retryIn !== null) this.#say("waiting");
+      if (retryIn !== null && this.#channel === channel) this.#say("waiting", error);
       this.#emit("push-gate-error", error);
     });
     channel.addEventListener("close", ({ error }) => {
-      if (this.#channel === channel) this.#over(error, true);
+      if (this.#channel === channel) this.#over(error, error && explained(this.#words, error));
     });
   }
 
   /** It is over for good: nobody is known to be here any more. */
-  #over(error, isTold = false) {
+  #over(error, text) {
     this.#parts.people.replaceChildren();
     this.#say("closed");
-    if (!error) return;
-    this.#parts.warning.textContent = error.detail || error.message;
-    if (!isTold) this.#emit("push-gate-error", error);
+    if (error) this.#parts.warning.textContent = text;
   }
 
   #close() {
@@ -168,10 +172,9 @@ export class PushGateElement extends HTMLElement {
     else gate.logout().catch(() => {});
   }
 
-  #say(state) {
-    const { status } = this.#parts;
-    if (status.dataset.state === state) return;
-    status.dataset.state = state;
+  #say(state, trouble = null) {
+    this.#trouble = trouble;
+    this.#parts.status.dataset.state = state;
     this.#showStatus();
   }
 
@@ -179,7 +182,9 @@ export class PushGateElement extends HTMLElement {
     const { status } = this.#parts;
     const { state } = status.dataset;
     const count = this.#channel?.count ?? 0;
-    const text = state === "open" && count > 0 ? this.#words.people(count) : this.#words[state];
+    let text = this.#words[state];
+    if (state === "open" && count > 0) text = this.#words.people(count);
+    else if (state === "waiting") text = awaited(this.#words, this.#trouble ?? {}, this.#wasOpen);
     if (status.textContent !== text) status.textContent = text;
   }
 
@@ -255,8 +260,7 @@ export class PushGateElement extends HTMLElement {
   }
 
   #fail(error) {
-    const words = { "rate-limited": this.#words.tooFast, "too-large": this.#words.tooLong };
-    this.#parts.warning.textContent = words[error.code] ?? this.#words.refused;
+    this.#parts.warning.textContent = unsent(this.#words, error);
     this.#emit("push-gate-error", error);
   }
 

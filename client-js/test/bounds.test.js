@@ -72,7 +72,8 @@ async function minute({ act = failing, answers = {}, options = {}, login = false
 
 const json = (body) => new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } });
 const events = (text) => new Response(text, { headers: { "content-type": "text/event-stream" } });
-const refused = () => new Response(JSON.stringify({ code: "token-expired" }), { status: 401 });
+const refused = () =>
+  new Response(JSON.stringify({ type: "/problems#token-expired", code: "token-expired" }), { status: 401 });
 const identity = () => json({ client_id: "c", token: "t", expires_in: 7200, users: [] });
 
 describe("attempts a minute", () => {

@@ -125,6 +125,7 @@ describe("the package", () => {
       "README.md",
       "package.json",
       "src/pushgate.d.ts",
+      "src/widget.d.ts",
       ...all.map((it) => `src/${it}.js`),
     ];
     assert.deepEqual(files.map(({ path }) => path).sort(), expected.sort());
@@ -140,6 +141,23 @@ describe("the package", () => {
       ...Object.values(manifest.exports).flatMap((it) => (typeof it === "string" ? it : Object.values(it))),
     ];
     for (const path of [...named, ...manifest.sideEffects]) assert.ok(existsSync(join(ROOT, path)), path);
+  });
+
+  test("has types for each way in", () => {
+    for (const [way, { types, default: script }] of Object.entries(manifest.exports)) {
+      assert.ok(existsSync(join(ROOT, types ?? "")), way);
+      assert.equal(types, script.replace(/\.js$/, ".d.ts"));
+    }
+    const [types, script] = [readFileSync(join(SRC, "widget.d.ts"), "utf8"), source("widget")];
+    const classes = (text) => [...text.matchAll(/^export class (\w+)/gm)].map(([, name]) => name);
+    assert.deepEqual(classes(types), classes(script));
+    const told = [...script.matchAll(/#emit\("([\w-]+)"/g)].map(([, type]) => type);
+    for (const type of told) assert.ok(types.includes(`"${type}": CustomEvent<`), type);
+    const [, body] = /^export class \w+[^{]*\{\n([^]*?)^\}/m.exec(types);
+    const [, members] = /^export class \w+[^{]*\{\n([^]*?)^\}/m.exec(script);
+    const typed = [...body.matchAll(/^ {2}(?:static )?(?:readonly )?(\w+)[?]?[:(]/gm)].map(([, member]) => member);
+    const made = [...members.matchAll(/^ {2}(?:static )?(?:get )?(\w+)(?:\(| =)/gm)].map(([, member]) => member);
+    assert.deepEqual(typed.sort(), made.sort());
   });
 
   test("has types of what it exports", () => {

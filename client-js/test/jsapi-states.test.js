@@ -253,6 +253,7 @@ describe("the state machine", () => {
     "an empty one": "''",
     "a number": "7",
     "an object": "{}",
+    "one that is longer than any can be": "new Array(4098).join('x')",
   })) {
     test(`no token, but ${what}: told at once`, async (t) => {
       const { there, run, log } = standIn(t);

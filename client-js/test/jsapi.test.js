@@ -84,6 +84,17 @@ describe("against the gateway", { concurrency: true }, () => {
     it.run(OPEN.replace("'a.b.c'", "token"));
     return it;
   }
+  for (const length of [4096, 8300]) {
+    test(`a token of ${length} characters that is none is told at once`, async (t) => {
+      const it = await oldPage(t, gateway.url, "x".repeat(length));
+      await until(() => it.log().length === 2);
+      assert.deepEqual(it.log(), [
+        ["error", 401, INVALID, 2],
+        ["close", 3],
+      ]);
+    });
+  }
+
   const login = async () => (await fetch(`${gateway.url}/login`, { method: "POST" })).json();
   const texts = (it) =>
     it

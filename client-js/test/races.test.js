@@ -134,23 +134,149 @@ describe("put away", () => {
     assert.deepEqual([there.sockets.length, give.length, channel.state], [1, 1, "connecting"]);
   });
 
-  test("a connection that is put aside is closed so that one can come back", async (t) => {
-    const { there, gate, page } = begin(t);
-    gate.channel("chat/x");
+});
+
+describe("while another connection is tried", () => {
+  const direct = (number) => ({ direct: `a${number}`, data: `d${number}` });
+
+  async function online(t, options) {
+    const scene = begin(t, options);
+    const channel = scene.gate.channel("chat/x");
+    const told = record(channel);
     await settle();
-    const first = there.socket;
-    first.tell(START);
-    page.dispatchEvent(new Event("online"));
+    const first = scene.there.socket;
+    first.tell(START, message(1));
+    scene.page.dispatchEvent(new Event("online"));
     await settle();
-    assert.equal(first.closedWith, 4000);
-    first.tell(message(1));
+    return { ...scene, channel, told, first, second: scene.there.socket };
+  }
+
+  test("the one in use goes on, and is let go once both have brought the same", async (t) => {
+    const { there, gate, told, first, second } = await online(t);
+    assert.match(second.url, /[?&]since=e-1(&|$)/);
+    first.tell(direct(1), message(2));
+    second.tell(START, direct(3), message(2), message(3));
+    first.tell(direct(2));
+    assert.deepEqual([told.data, first.closedWith], [["m1", "d1", "m2", "d2"], null]);
+    first.tell(direct(3), direct(4));
+    // Not as one who leaves.
+    assert.deepEqual([told.data.slice(4), first.closedWith], [["d3", "m3"], 4000]);
+    second.tell(direct(4), direct(4), direct(3), message(4));
     first.end(1006);
     await settle();
-    assert.equal(there.sockets.length, 2);
-    there.socket.tell(START, message(1));
+    assert.deepEqual([told.data.slice(6), told.opens, told.errors, there.sockets.length], [["d4", "m4"], ["ws", "ws"], [], 2]);
     gate.close();
-    assert.equal(there.socket.closedWith, 1000);
-    assert.match(there.socket.url, /[?&]since=e-0(&|$)/);
+    assert.equal(second.closedWith, 1000);
+  });
+
+  test("the one in use is let go soon where it brings nothing", async (t) => {
+    const { told, first, second } = await online(t);
+    second.tell(START, direct(1), message(2));
+    await pass(0.9);
+    assert.deepEqual([told.data, first.closedWith], [["m1"], null]);
+    await pass(0.2);
+    assert.deepEqual([told.data, first.closedWith], [["m1", "d1", "m2"], 4000]);
+  });
+
+  test("what the one in use brings keeps it, for a while", async (t) => {
+    const { told, first, second } = await online(t);
+    second.tell(START, direct(99));
+    for (let number = 1; number <= 11; number += 1) {
+      if (first.closedWith === null) first.tell(direct(number));
+      await pass(0.95);
+    }
+    assert.deepEqual([told.data.at(-1), first.closedWith], ["d99", 4000]);
+    assert.equal(told.data.length, 13);
+  });
+
+  test("the one in use is cut where too much waits", async (t) => {
+    const { told, first, second } = await online(t);
+    second.tell(START);
+    for (let number = 2; number <= 1002; number += 1) second.tell(message(number));
+    assert.deepEqual([told.data.length, first.closedWith], [1002, 4000]);
+  });
+
+  test("it does not open: the one in use goes on, and it is tried again", async (t) => {
+    const { there, channel, told, first, second } = await online(t, { transports: ["ws"] });
+    second.refuse();
+    await settle();
+    there.of("ws")[0].answer({ users: [] });
+    await settle();
+    first.tell(direct(1));
+    assert.deepEqual([told.data, channel.state, told.errors], [["m1", "d1"], "open", []]);
+    await pass(1);
+    assert.equal(there.sockets.length, 3);
+    there.socket.tell(START);
+    await pass(1.1);
+    assert.deepEqual([first.closedWith, told.opens.length, channel.state], [4000, 2, "open"]);
+  });
+
+  test("it opens and breaks: the one in use goes on", async (t) => {
+    const { channel, told, first, second } = await online(t);
+    second.tell(START, direct(1));
+    second.end(1006);
+    first.tell(direct(2), direct(1));
+    await pass(3);
+    assert.deepEqual([told.data, channel.state, told.errors, first.closedWith], [["m1", "d1", "d2"], "open", [], null]);
+  });
+
+  test("the one in use breaks: the other one is waited for", async (t) => {
+    const { there, channel, told, first, second } = await online(t);
+    first.end(1006);
+    await settle();
+    assert.deepEqual([channel.state, channel.transport, told.errors], ["connecting", null, []]);
+    second.tell(START, direct(1));
+    assert.deepEqual([channel.state, told.data, there.sockets.length], ["open", ["m1", "d1"], 2]);
+  });
+
+  test("the one in use is ended for good: so is all", async (t) => {
+    const { told, first, second } = await online(t);
+    first.end(4003);
+    await settle();
+    assert.equal(told.closes[0].closeCode, 4003);
+    assert.equal(second.closedWith, 1000);
+  });
+
+  test("closed by whoever hears of what has waited", async (t) => {
+    const { channel, told, first, second } = await online(t);
+    channel.addEventListener("message", ({ data }) => data === "d1" && channel.close());
+    second.tell(START, direct(1), direct(2));
+    await pass(2);
+    assert.deepEqual([told.data, told.closes], [["m1", "d1"], [null]]);
+    assert.deepEqual([first.closedWith, second.closedWith], [4000, 1000]);
+  });
+
+  test("put away, both are gone", async (t) => {
+    const { page, channel, first, second } = await online(t);
+    second.tell(START);
+    page.document.dispatchEvent(new Event("freeze"));
+    assert.deepEqual([first.closedWith, second.closedWith, channel.state], [1000, 1000, "resting"]);
+  });
+
+  test("a list of users that is older than what was told is none", async (t) => {
+    const user = (client_id) => ({ client_id, ip: "" });
+    const { told, first, second } = await online(t);
+    first.tell({ users: [user("a")], count: 1, version: 1 });
+    second.tell(START, { users: [user("a")], count: 1, version: 1 }, { joined: [user("b")], left: [], count: 2, version: 2 });
+    first.tell({ joined: [user("b")], left: [], count: 2, version: 2 });
+    await pass(1.1);
+    second.tell({ joined: [], left: ["a"], count: 1, version: 3 });
+    assert.deepEqual(
+      told.users.map(({ joined, left, count }) => [joined.length, left.length, count]),
+      [
+        [1, 0, 1],
+        [1, 0, 2],
+        [0, 1, 1],
+      ],
+    );
+  });
+
+  test("a gap in what another one has brought is none", async (t) => {
+    const { told, first, second } = await online(t);
+    first.tell(message(2), message(3));
+    second.tell({ since: "e-1" }, { gap: { channel: "chat/x", since: "e-1", next: "e-3" } }, message(3), message(4));
+    await pass(1.1);
+    assert.deepEqual([told.data, told.gaps], [["m1", "m2", "m3", "m4"], []]);
   });
 });
 
@@ -304,6 +430,27 @@ describe("who this is", () => {
     assert.match(there.of("sse")[0].url, /token=token-me/);
   });
 
+  test("a login that nobody answers is given up after ten seconds, told, and tried again", async (t) => {
+    const { there, gate } = begin(t);
+    const told = record(gate.channel("chat/x"));
+    const login = gate.login();
+    const delays = [];
+    gate.addEventListener("error", ({ error, retryIn }) => delays.push([error.code, error.detail, retryIn]));
+    await pass(9);
+    assert.deepEqual([delays, there.of("login").length], [[], 1]);
+    await pass(1);
+    assert.deepEqual(delays, [["unreachable", "no answer within 10 s", 0.1]]);
+    assert.equal(told.errors.length, 1);
+    await pass(1);
+    there.of("login")[0].answer(identity("me"));
+    assert.equal((await login).client_id, "me");
+    // Renewals are in nobody's way: the old token is good.
+    await pass(80);
+    there.of("login")[0].fail();
+    await settle();
+    assert.equal(delays.length, 1);
+  });
+
   test("where only WebSocket is wanted, another request tells why it was refused", async (t) => {
     const tokens = ["one", "two"];
     const { there, gate } = begin(t, { transports: ["ws"], token: () => tokens.shift() });
@@ -312,8 +459,8 @@ describe("who this is", () => {
     await settle();
     there.socket.refuse();
     await settle();
-    const [why] = there.of("users");
-    assert.match(why.url, /\/users\/room\/a%20b\?limit=1&token=one$/);
+    const [why] = there.of("ws");
+    assert.match(why.url, /\/ws\/room\/a%20b\?ids=1&start=1&text=json&direct=1&users=diff&beat=1&why=1&token=one$/);
     why.answer({ code: "token-expired" }, 401);
     await settle();
     assert.equal(told.errors[0].error.code, "token-expired");
@@ -322,7 +469,7 @@ describe("who this is", () => {
     // It says nothing against it: then something on the way has.
     there.socket.end(1006);
     await settle();
-    there.of("users")[0].answer({ users: [] });
+    there.of("ws")[0].answer({ code: "upgrade-required" }, 426);
     await settle();
     assert.deepEqual([told.errors[1].error.code, channel.state], ["unreachable", "waiting"]);
     await pass(1);
@@ -330,7 +477,7 @@ describe("who this is", () => {
     there.socket.end(1006);
     await settle();
     channel.close();
-    there.of("users")[0]?.answer({ code: "forbidden" }, 403);
+    there.of("ws")[0]?.answer({ code: "forbidden" }, 403);
     await settle();
     assert.deepEqual([told.errors.length, told.closes], [2, [null]]);
   });

@@ -76,6 +76,8 @@ export class StandIn {
         options,
         answer: (body, status = 200, headers = { "content-type": "application/json" }) => {
           leave();
+          // A refusal of a gateway says which one it is.
+          if (status >= 400 && body?.code) body = { type: `/problems#${body.code}`, ...body };
           const isRaw = status === 204 || typeof body === "string" || body instanceof ReadableStream;
           done(new Response(isRaw ? body : JSON.stringify(body), { status, headers }));
         },

@@ -157,6 +157,35 @@ describe("transports", { concurrency: true }, () => {
         assert.equal(error.code, "too-large");
       });
 
+      test("what is sent to one client alone is direct, in a room as well", async (t) => {
+        const [gate, writer] = await Promise.all([join(t), join(t)]);
+        for (const name of [`chat/direct-${transport}`, `room/direct-${transport}`, `json/direct-${transport}`]) {
+          const { channel, told } = await opened(gate, name);
+          const there = writer.channel(name);
+          const sent = await there.post("to you", { to: gate.clientId });
+          await there.post("to all");
+          await until(() => told.data.length === 2);
+          const shown = told.messages.map(({ data, id, direct }) => [data, id !== null, direct]);
+          assert.deepEqual(shown, [
+            ["to you", false, true],
+            ["to all", true, false],
+          ]);
+          assert.equal(sent.direct, true, name);
+          for (const done of [channel, there]) done.close();
+        }
+      });
+
+      test("what it cannot be asked for is told at once", async (t) => {
+        const gate = await join(t);
+        for (const options of [{ since: "junk" }, { history: -1 }, { users: "junk" }, { maxRate: 5 }]) {
+          const channel = gate.channel(`room/asked-${transport}`, options);
+          const told = record(channel);
+          await until(() => told.closes.length === 1, JSON.stringify(options));
+          assert.deepEqual([told.closes[0].code, told.closes[0].status], ["bad-request", 400]);
+          assert.deepEqual(told.errors, [{ error: told.closes[0], retryIn: null }]);
+        }
+      });
+
       test("what history does not hold any more is told as a gap", async (t) => {
         const gate = await join(t);
         const room = `short/${transport}`;

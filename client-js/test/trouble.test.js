@@ -100,6 +100,78 @@ describe("trouble", { concurrency: true }, () => {
     assert.equal(transport, "poll");
   });
 
+  for (const transports of [["ws", "sse", "poll"], ["ws"], ["sse"], ["poll"]]) {
+    test(`what a gateway has not said is an outage, over ${transports}`, async (t) => {
+      const { proxy, channel, told } = await behind(t, `room/outage-${transports.join("-")}`, { transports });
+      const answers = [
+        { status: 404, body: "<html>" },
+        { status: 401, headers: { "www-authenticate": "Basic" } },
+        { status: 403, headers: { "content-type": "application/json" }, body: '{"code":"FORBIDDEN"}' },
+      ];
+      for (const answer of answers) {
+        const before = told.errors.length;
+        proxy.answer = () => answer;
+        proxy.cut();
+        // The end of what was open, and what a new try met.
+        await until(() => told.errors.length >= before + 2);
+        proxy.answer = () => null;
+        await until(() => channel.state === "open", `the way back from ${answer.status}`);
+      }
+      assert.deepEqual(told.closes, []);
+      assert.ok(told.errors.every(({ error, retryIn }) => error.isTemporary && !error.isAnswer && retryIn > 0));
+      if (transports[0] !== "ws") {
+        const foreign = told.errors.find(({ error }) => error.code === "http-404");
+        assert.match(foreign.error.detail, /is no gateway/);
+      }
+      await channel.post("through");
+      await until(() => told.data.length === 1);
+    });
+  }
+
+  test("where there is no gateway, posts and logins fail in their time, and channels go on", async (t) => {
+    const { proxy, gate, channel, told } = await behind(t, "room/nowhere");
+    proxy.answer = () => ({ status: 404, headers: { "content-type": "text/html" }, body: "<html>" });
+    proxy.cut();
+    const delays = [];
+    gate.addEventListener("error", ({ error, retryIn }) => delays.push([error.code, retryIn > 0]));
+    await assert.rejects(channel.post("nobody hears"), { code: "http-404", isAnswer: false });
+    assert.equal(proxy.count("post"), 6);
+    proxy.answer = () => ({ status: 200, body: "<html>" });
+    await assert.rejects(gate.login(), { code: "unreachable", detail: "what answered is no gateway" });
+    assert.deepEqual(delays, Array.from({ length: 5 }, () => ["unreachable", true]));
+    proxy.answer = () => null;
+    await until(() => channel.state === "open");
+    assert.deepEqual(told.closes, []);
+  });
+
+  test("a login that has to wait is told, here and on the channels", async (t) => {
+    const proxy = await Proxy.start(t, gateway);
+    const gate = client(t, proxy.url, { random: () => 0 });
+    await proxy.down();
+    const delays = [];
+    gate.addEventListener("error", ({ error, retryIn }) => delays.push({ error, retryIn }));
+    const login = gate.login();
+    const channel = gate.channel("room/waiting");
+    const told = record(channel);
+    await until(() => told.errors.length === 2);
+    assert.deepEqual(told.errors, delays.slice(0, 2));
+    assert.deepEqual(
+      delays.slice(0, 2).map(({ error, retryIn }) => [error.code, retryIn]),
+      [
+        ["unreachable", 0.1],
+        ["unreachable", 0.2],
+      ],
+    );
+    proxy.answer = () => problem(429, "rate-limited", { "retry-after": "1" });
+    await proxy.up();
+    await until(() => told.errors.some(({ error }) => error.code === "rate-limited"));
+    assert.equal(told.errors.at(-1).retryIn, 1);
+    proxy.answer = () => null;
+    await login;
+    await until(() => channel.state === "open");
+    assert.deepEqual(told.closes, []);
+  });
+
   test("whoever may not is told so, once", async (t) => {
     const { proxy, gate } = await behind(t, "room/may");
     const off = gate.channel("room/may/not/be/so/deep");
@@ -275,6 +347,22 @@ describe("trouble", { concurrency: true }, () => {
     await last;
     await until(() => told.data.length === 1);
     assert.deepEqual(told.data, ["yes"]);
+  });
+
+  test("an idempotency key is any text of up to 128 characters", async (t) => {
+    const { proxy, channel, told } = await behind(t, "room/keys");
+    for (const key of ["열쇠", "🗝".repeat(128), "k", "\u0000\n"]) {
+      const [first, again] = [await channel.post(key, { key }), await channel.post(key, { key })];
+      assert.equal(first.id, again.id, key);
+    }
+    await until(() => told.data.length >= 4);
+    const { length } = proxy.attempts;
+    for (const key of ["", "🗝".repeat(129), 7, null, "\ud800"]) {
+      await assert.rejects(channel.post("no", { key }), { code: "bad-request", isTemporary: false });
+    }
+    assert.equal(proxy.attempts.length, length, "nobody need be asked for that");
+    await assert.rejects(channel.post("another", { key: "열쇠" }), { code: "key-reused", status: 409 });
+    assert.equal(told.data.length, 4);
   });
 
   test("a value is posted as it was when it was posted", async (t) => {

@@ -165,7 +165,9 @@ describe("what is not known is harmless", () => {
       "[]",
       "7",
       '{"code":7}',
-      '{"code":"new-code","detail":7}',
+      '{"type":"/problems#new-code","code":"new-code","detail":7}',
+      '{"code":"new-code","detail":"of something else that speaks JSON"}',
+      '{"type":"about:blank","code":"new-code"}',
       '{"detail":{"deep":1}}',
     ];
     for (const [index, body] of bodies.entries()) {

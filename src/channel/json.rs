@@ -1,5 +1,6 @@
 //! JSON as it travels: strings that old pages can `eval`, and values kept digit for digit.
 
+use memchr::memchr_iter;
 use serde_json::Value;
 
 /// How deep arrays and objects may be nested; the limit that `serde_json` enforces when it reads.
@@ -27,7 +28,7 @@ pub fn string(text: &str) -> String {
 /// Replaces U+2028 and U+2029 from `start` on by their escapes.
 fn escape_separators(out: &mut Vec<u8>, start: usize) {
     let fresh = out.get(start..).unwrap_or_default();
-    if !fresh.windows(3).any(is_separator) {
+    if !memchr_iter(0xE2, fresh).any(|at| fresh.get(at..at + 3).is_some_and(is_separator)) {
         return;
     }
     let fresh = out.split_off(start);

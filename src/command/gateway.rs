@@ -17,6 +17,8 @@ use super::problem::Problem;
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 /// How long an ordinary answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How many connections may wait for another request.
+const MOST_IDLE: usize = 3;
 /// How long a logout may take, which nobody waits for.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The largest answer that is read, as large as the largest message.
@@ -42,7 +44,18 @@ impl Gateway {
     /// A client of the gateway at `address`. Redirects are not followed (they would carry the token
     /// along) and bodies are not compressed (a proxy that compresses holds streams back).
     pub(crate) fn new(address: Address) -> Self {
+        Self::keeping(address, MOST_IDLE)
+    }
+
+    /// The same, without a connection that waits for the next request: where many connect, each of
+    /// those would take the place of one that is in use.
+    pub(crate) fn without_idle(address: Address) -> Self {
+        Self::keeping(address, 0)
+    }
+
+    fn keeping(address: Address, idle: usize) -> Self {
         let config = Agent::config_builder()
+            .max_idle_connections(idle)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

@@ -20,6 +20,25 @@ pub(crate) struct Identity {
     own: Option<Own>,
 }
 
+/// What a token that is minted with an API key may do on its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum May {
+    /// Receive.
+    Read,
+    /// Receive and publish.
+    ReadAndWrite,
+}
+
+impl May {
+    /// Its name on the wire.
+    fn letters(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::ReadAndWrite => "rw",
+        }
+    }
+}
+
 /// A login of our own. Units: `life` is what the gateway gave the token, from `since` on.
 #[derive(Debug)]
 struct Own {
@@ -36,6 +55,13 @@ impl Identity {
         Self { token, key, name, own: None }
     }
 
+    /// The same, which logs in before anything else where it has neither token nor key.
+    pub(crate) fn logged_in(mut self) -> Self {
+        // An empty name is none, and a wish to be somebody all the same.
+        self.name.get_or_insert_default();
+        self
+    }
+
     /// The secret for a single request, which an API key may make too.
     pub(crate) fn for_request(
         &mut self,
@@ -47,14 +73,15 @@ impl Identity {
         self.current(gateway)
     }
 
-    /// The secret for a subscription to `channel`: an API key cannot subscribe, so it mints a token.
-    pub(crate) fn for_subscription(
+    /// The secret for a connection to `channel`: an API key cannot connect, so it mints a token.
+    pub(crate) fn for_channel(
         &mut self,
         gateway: &Gateway,
         channel: &Channel,
+        may: May,
     ) -> Result<Option<Secret>, CommandError> {
         if let (None, None, Some(key)) = (&self.token, &self.own, &self.key) {
-            self.own = Some(mint(gateway, channel, key)?);
+            self.own = Some(mint(gateway, channel, key, may)?);
         }
         self.current(gateway)
     }
@@ -157,13 +184,13 @@ fn login(
     parse(&gateway.post(&url, token, Payload::Form(fields.as_slice()), None)?)
 }
 
-/// A token that may read `channel`, by an API key and under a client id that nobody else has.
-fn mint(gateway: &Gateway, channel: &Channel, key: &Secret) -> Result<Own, CommandError> {
+/// A token for `channel` alone, by an API key and under a client id that nobody else has.
+fn mint(gateway: &Gateway, channel: &Channel, key: &Secret, may: May) -> Result<Own, CommandError> {
     let since = Instant::now();
     let url = gateway.address().of("api/create_channel", &Channel::default(), &[]);
     let request = json!({
-        "client_id": format!("pushgate-sub-{}", random_id()?),
-        "channels": [{"channel": channel.name(), "may": "r"}],
+        "client_id": format!("pushgate-{}", random_id()?),
+        "channels": [{"channel": channel.name(), "may": may.letters()}],
     });
     let answer = parse(&gateway.post(&url, Some(key), Payload::Json(&request), None)?)?;
     Ok(Own { token: token_in(&answer)?, since, life: None, minted: true })

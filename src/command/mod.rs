@@ -1,12 +1,14 @@
-//! The client side of the command line: `login`, `pub`, `sub` and `users` against a running gateway.
+//! The client side of the command line: `login`, `pub`, `sub`, `users` and `camera` against a running
+//! gateway.
 //!
 //! Each verb is a file of its own that parses nothing and prints little: `options` says where the
 //! gateway is and who asks, `identity` turns that into a token when one is needed, `gateway` makes
-//! one request, and `follow` keeps a subscription alive over whatever transport gets through. This
-//! side knows the gateway by its wire contract alone and shares no code with it.
+//! one request, `follow` keeps a subscription alive over whatever transport gets through, and `camera`
+//! speaks as well. This side knows the gateway by its wire contract alone and shares no code with it.
 
 mod address;
 mod backoff;
+mod camera;
 mod error;
 mod follow;
 mod gateway;
@@ -22,6 +24,7 @@ mod sub;
 mod users;
 mod watch;
 
+pub use camera::{CameraArgs, Path};
 pub use error::{CommandError, UsageError};
 pub use follow::Transport;
 pub use login::LoginArgs;
@@ -46,13 +49,16 @@ pub enum ClientCommand {
     /// List who is there
     #[command(long_about = users::ABOUT)]
     Users(UsersArgs),
+    /// Move a camera through a scene
+    #[command(long_about = camera::ABOUT)]
+    Camera(CameraArgs),
 }
 
 impl ClientCommand {
     /// Does what was asked, and returns when it is done.
     ///
     /// Waits: yes, on the network and on standard input; `sub` and `users --watch` until they are
-    /// interrupted or their output is closed, which are good endings both. Calls for a thread that
+    /// interrupted or their output is closed, `camera` until it is interrupted: good endings all. Calls for a thread that
     /// runs no tokio runtime.
     ///
     /// # Errors
@@ -64,6 +70,7 @@ impl ClientCommand {
             Self::Pub(args) => publish::run(&args),
             Self::Sub(args) => sub::run(&args),
             Self::Users(args) => users::run(&args),
+            Self::Camera(args) => camera::run(&args),
         }
     }
 }

@@ -49,6 +49,11 @@ impl Connect {
         Ok(Gateway::new(Address::parse(&self.url)?))
     }
 
+    /// The same for who makes many connections at once.
+    pub(crate) fn gateway_of_many(&self) -> Result<Gateway, CommandError> {
+        Ok(Gateway::without_idle(Address::parse(&self.url)?))
+    }
+
     /// Who asks; a variable that is set but empty counts as unset.
     pub(crate) fn identity(&self) -> Result<Identity, CommandError> {
         let token = self.token.as_ref().map(Secret::checked).transpose()?.flatten();

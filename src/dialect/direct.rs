@@ -8,7 +8,13 @@ use crate::channel::json::push_string;
 
 /// A message for one client. Cloning copies a pointer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Direct {
+pub struct Direct {
+    said: Said,
+    nonce: u64,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Said {
     /// A direct message, as JSON.
     Json(Bytes),
     /// The same on a channel whose messages have no shape of their own, and who sent it.
@@ -18,16 +24,46 @@ pub enum Direct {
 }
 
 impl Direct {
+    /// A direct message, as JSON.
+    pub const fn message(json: Bytes) -> Self {
+        Self::of(Said::Json(json))
+    }
+
+    /// The same on a channel whose messages have no shape of their own, and who sent it.
+    pub const fn value(sender: Arc<str>, json: Bytes) -> Self {
+        Self::of(Said::Value(sender, json))
+    }
+
     /// A text of a backend.
     pub fn text(text: String) -> Self {
-        Self::Text(Bytes::from(text))
+        Self::of(Said::Text(Bytes::from(text)))
+    }
+
+    const fn of(said: Said) -> Self {
+        Self { said, nonce: 0 }
+    }
+
+    /// The message with a number of its own: a later one to the same client has a higher one.
+    #[must_use]
+    pub fn numbered(self, nonce: u64) -> Self {
+        Self { nonce, ..self }
+    }
+
+    /// Its number.
+    pub const fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// Whether it is a text of a backend.
+    pub const fn is_text(&self) -> bool {
+        matches!(self.said, Said::Text(_))
     }
 
     /// The message as JSON: a text as a string.
     pub fn json(&self) -> Bytes {
-        match self {
-            Self::Json(json) | Self::Value(_, json) => json.clone(),
-            Self::Text(text) => {
+        match &self.said {
+            Said::Json(json) | Said::Value(_, json) => json.clone(),
+            Said::Text(text) => {
                 let mut json = Vec::with_capacity(text.len() + 16);
                 // It was made of a `String`.
                 push_string(&mut json, std::str::from_utf8(text).unwrap_or_default());
@@ -39,7 +75,7 @@ impl Direct {
     /// The message where `ids=1` was asked for: `{"client_id":…,"data":…}` around what could
     /// otherwise be taken for a message of ours.
     pub fn wrapped(&self) -> Bytes {
-        let Self::Value(sender, value) = self else {
+        let Said::Value(sender, value) = &self.said else {
             return self.json();
         };
         let mut json = Vec::with_capacity(value.len() + 80);
@@ -51,17 +87,24 @@ impl Direct {
         Bytes::from(json)
     }
 
+    /// `{"direct":"<nonce>","data":…}` around `json`, which is this message: so whoever has two
+    /// connections for a moment can tell that it has it already.
+    pub fn named(&self, json: &[u8]) -> Bytes {
+        let begin = format!(r#"{{"direct":"{:x}","data":"#, self.nonce);
+        Bytes::from([begin.as_bytes(), json, b"}"].concat())
+    }
+
     /// The message as it is: a text without anything around it.
     pub fn raw(&self) -> Bytes {
-        match self {
-            Self::Json(bytes) | Self::Value(_, bytes) | Self::Text(bytes) => bytes.clone(),
+        match &self.said {
+            Said::Json(bytes) | Said::Value(_, bytes) | Said::Text(bytes) => bytes.clone(),
         }
     }
 
     /// How many bytes it has, as it is.
     pub const fn len(&self) -> usize {
-        match self {
-            Self::Json(bytes) | Self::Value(_, bytes) | Self::Text(bytes) => bytes.len(),
+        match &self.said {
+            Said::Json(bytes) | Said::Value(_, bytes) | Said::Text(bytes) => bytes.len(),
         }
     }
 
@@ -80,11 +123,13 @@ mod tests {
         let text = Direct::text("{\"users\":[]}\n\u{2028}".to_owned());
         assert_eq!(text.raw(), "{\"users\":[]}\n\u{2028}");
         assert_eq!(text.json(), r#""{\"users\":[]}\n\u2028""#);
-        let json = Direct::Json(Bytes::from_static(b"{}"));
+        let json = Direct::message(Bytes::from_static(b"{}"));
         assert_eq!((json.raw(), json.json()), ("{}".into(), "{}".into()));
         assert_eq!(json.wrapped(), "{}");
-        let value = Direct::Value("a\"b".into(), Bytes::from_static(br#"{"id":"x-9"}"#));
+        let value = Direct::value("a\"b".into(), Bytes::from_static(br#"{"id":"x-9"}"#));
         assert_eq!(value.json(), r#"{"id":"x-9"}"#);
         assert_eq!(value.wrapped(), r#"{"client_id":"a\"b","data":{"id":"x-9"}}"#);
+        let named = value.numbered(255);
+        assert_eq!(named.named(&named.json()), r#"{"direct":"ff","data":{"id":"x-9"}}"#);
     }
 }

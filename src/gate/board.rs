@@ -60,7 +60,7 @@ impl Gate {
         if told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &topics)) {
             return true;
         }
-        for (name, policy) in self.hub.stand(topics.json().clone()) {
+        for (name, policy) in self.hub.stand(topics.json()) {
             let Ok(reservation) = self.reserve().await else {
                 return false;
             };

@@ -7,6 +7,7 @@
 mod api;
 mod board;
 mod body;
+mod direct;
 mod health;
 mod history;
 mod idempotency;

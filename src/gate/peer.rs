@@ -18,7 +18,7 @@ use crate::identity::ClientId;
 use crate::metrics::Tally as _;
 use crate::presence::Leave;
 use crate::transport::ConnectionId;
-use crate::worker::{Ending, Peer, Reaction, Said};
+use crate::worker::{Ending, Kept, Peer, Reaction, Said};
 
 /// The owner of a connection above the worker. Dropped with the connection.
 pub(super) struct ChannelPeer {
@@ -148,6 +148,15 @@ impl Peer for ChannelPeer {
         });
         self.was_counted = reaction == Reaction::Busy;
         reaction
+    }
+
+    fn kept(&mut self) -> Kept {
+        let Some(Leave::Poll(_)) = self.leave else {
+            return Kept::default();
+        };
+        let (messages, dropped) = self.gate.presence.fetch(&self.client, self.connection);
+        let gap = (dropped > 0).then(|| plain::inbox_gap(&self.channel, dropped));
+        Kept { messages, gap }
     }
 
     fn is_counted(&self) -> bool {

@@ -1,5 +1,6 @@
 //! `GET /poll[/{channel}]`: a subscription that ends at its first delivery.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::presence::{Leave, Opening};
 use crate::transport::ConnectionId;
 use crate::transport::{Transport, poll};
 use crate::worker::{
-    Attach, Delivered, Ending, Inlet, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
+    Attach, Delivered, Ending, Inlet, Kept, Mark, Order, Outlet, Peer, Reaction, Said, Sink,
 };
 
 /// Longest wait in seconds, and the one of who does not say: below what proxies allow.
@@ -72,9 +73,15 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Ans
     let wanted = Wanted::of(&gate, &parts, Transport::Poll.into())?;
     let query = Pairs::of_query(&parts)?;
     let wait = query.number("wait", 0..=MAX_WAIT)?.unwrap_or(WAIT);
+    let mut wait = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
+    if let (Some(pace), From::Since(_)) = (wanted.pace, wanted.from) {
+        // What comes meanwhile comes together, and of each sender the newest.
+        tokio::time::sleep(pace.min(wait)).await;
+        wait = if gate.drain.is_draining() { Duration::ZERO } else { wait.saturating_sub(pace) };
+    }
     let polling = Polling {
         is_nobody: wanted.claims.is_none(),
-        wait: Duration::from_secs(u64::try_from(wait).unwrap_or(0)),
+        wait,
         connection: gate.hub.workers().allot().0,
         outlet: (!detachable(&parts).polls).then(Arc::default),
         wanted,
@@ -168,10 +175,13 @@ impl Polling {
     /// Answers with what there is; the client is there until its next poll is due.
     fn answer_now(&self, gate: &Gate, opening: Opening, version: (u64, u32)) -> Messages {
         let channel = gate.channel_for(&self.wanted);
-        let (start, kept) = channel.kept(self.wanted.from, usize::MAX);
+        let (start, mut kept) = channel.kept(self.wanted.from, usize::MAX);
         let first = self.wanted.first(gate, opening, &start);
         gate.tallies.mine().delivered.add((Transport::Poll, Delivered::Publication), kept.len());
         let position = kept.last().map_or(start.position, |newest| newest.position);
+        if self.wanted.pace.is_some() {
+            kept = newest_of_each(kept);
+        }
         if !self.is_nobody {
             let client = &self.wanted.visitor.client;
             let leave = Leave::Poll(self.wait);
@@ -201,6 +211,15 @@ impl Polling {
     }
 }
 
+/// The newest of each sender, in their order.
+fn newest_of_each(kept: Vec<Arc<Publication>>) -> Vec<Arc<Publication>> {
+    let mut senders = HashSet::new();
+    let mut newest: Vec<_> =
+        kept.into_iter().rev().filter(|one| senders.insert(Arc::clone(&one.sender))).collect();
+    newest.reverse();
+    newest
+}
+
 impl Seen {
     /// The answer that tells `told`, and what the client has seen with it.
     fn answer(mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {
@@ -225,6 +244,10 @@ impl std::fmt::Display for Seen {
 impl Peer for PollPeer {
     fn heard(&mut self, said: Said<'_>) -> Reaction {
         self.peer.heard(said)
+    }
+
+    fn kept(&mut self) -> Kept {
+        self.peer.kept()
     }
 
     fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {

@@ -15,9 +15,7 @@ use crate::code::{Limit, Problem};
 use crate::dialect::Direct;
 use crate::dialect::plain::{Author, Draft};
 use crate::identity::ClientId;
-use crate::presence::{Reached, UnknownClient};
-use crate::transport::ConnectionId;
-use crate::worker::{Order, Receipt as TellReceipt, Reservation};
+use crate::worker::Reservation;
 
 /// How long a post waits for room in the workers' queues.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -149,8 +147,8 @@ impl Gate {
         if let Some(to) = &post.to {
             let json = draft.finish_without_id();
             let message = match post.content {
-                Content::Json(_) => Direct::Value(Arc::from(post.sender_str()), json),
-                Content::Message(_) | Content::Chat(_) => Direct::Json(json),
+                Content::Json(_) => Direct::value(Arc::from(post.sender_str()), json),
+                Content::Message(_) | Content::Chat(_) => Direct::message(json),
             };
             let to = ClientId::parse(to).map_err(|e| Failure::field("to", &e.to_string()))?;
             self.deliver_direct(&to, &post.channel, message, reservation)?;
@@ -171,49 +169,11 @@ impl Gate {
         Ok((receipt, answer))
     }
 
-    /// Hands `message` to the connections of one client on a channel, or leaves it in its inbox.
-    pub(super) fn deliver_direct(
-        &self,
-        to: &ClientId,
-        channel: &ChannelName,
-        message: Direct,
-        mut reservation: Reservation<'_>,
-    ) -> Result<Reached, UnknownClient> {
-        let (presence, back_on) = (Arc::clone(&self.presence), channel.clone());
-        let back_to = to.clone();
-        let undelivered =
-            Box::new(move |message| presence.undelivered(&back_to, &back_on, message));
-        // Outlives the call: the last one to let it go takes the client's lock, which the call holds.
-        let mut kept = None;
-        let reached = self.presence.send_direct(to, channel, message, |connections, message| {
-            let receipt = Arc::new(TellReceipt::new(message.clone(), undelivered));
-            kept = Some(Arc::clone(&receipt));
-            for (worker, connections) in by_worker(connections) {
-                let receipt = Arc::clone(&receipt);
-                reservation.send(worker, Order::Tell(connections, message.clone(), receipt));
-            }
-        });
-        drop(kept);
-        reached
-    }
-
     /// Now, in RFC 3339 with microseconds and the offset of the configured time zone.
     pub(super) fn datetime(&self) -> String {
         let now = Timestamp::now().to_zoned(self.config.time_zone.clone());
         now.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
     }
-}
-
-fn by_worker(connections: Vec<ConnectionId>) -> Vec<(usize, Vec<ConnectionId>)> {
-    let mut apart: Vec<(usize, Vec<ConnectionId>)> = Vec::new();
-    for connection in connections {
-        let worker = connection.worker();
-        match apart.iter_mut().find(|(known, _)| *known == worker) {
-            Some((_, mine)) => mine.push(connection),
-            None => apart.push((worker, vec![connection])),
-        }
-    }
-    apart
 }
 
 fn reused() -> Failure {

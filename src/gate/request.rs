@@ -1,6 +1,7 @@
 //! What a request names: its channel, its query, its headers.
 
 use http::request::Parts;
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 
 use super::{Failure, Gate, Remote, Via};
@@ -20,10 +21,14 @@ impl Pairs {
     /// Reads `a=1&b=2`. Source: WHATWG URL section 5.1, but bytes that are not UTF-8 are refused.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Failure> {
         let mut pairs = Self::default();
-        for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-            let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = halves.next().unwrap_or_default();
-            let value = halves.next().unwrap_or_default();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let pair;
+            (pair, rest) = halves(rest, b'&');
+            if pair.is_empty() {
+                continue;
+            }
+            let (name, value) = halves(pair, b'=');
             let name = decode(name).ok_or_else(|| Failure::field("field name", "is not UTF-8"))?;
             let value =
                 decode(value).ok_or_else(|| Failure::field(shown(&name), "is not UTF-8"))?;
@@ -131,8 +136,15 @@ pub(super) fn parse_since(name: &str, text: &str) -> Result<Since, Failure> {
     Since::parse(text).map_err(|error| Failure::field(name, &error.to_string()))
 }
 
+/// What stands before the first `sign` and behind it.
+fn halves(text: &[u8], sign: u8) -> (&[u8], &[u8]) {
+    let at = memchr(sign, text).unwrap_or(text.len());
+    let (before, after) = text.split_at(at);
+    (before, after.get(1..).unwrap_or_default())
+}
+
 fn decode(text: &[u8]) -> Option<String> {
-    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+    if memchr2(b'%', b'+', text).is_none() {
         return String::from_utf8(text.to_vec()).ok();
     }
     let spaced: Vec<u8> =

@@ -20,7 +20,7 @@ use crate::hub::{Channel, From, Start};
 use crate::identity::Claims;
 use crate::presence::{Leave, Opening, Seat, Visitor};
 use crate::transport::{ConnectionId, Framing, Transport};
-use crate::worker::{Attach, ChannelKey, Encoding, Order, Sink, Source};
+use crate::worker::{Attach, ChannelKey, Encoding, Form, Order, Sink, Source};
 
 /// Updates a second that `max_rate` may ask for.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=100.0;
@@ -85,7 +85,7 @@ impl Wanted {
             // Nothing of a channel can be missed on it, and it is on no list.
             (from, users) = (beside_history(from), UsersMode::None);
         }
-        let pace = pace(&query, &policy, framing.transport)?;
+        let pace = pace(&query, &policy)?;
         gate.may_open(&channel, &caller, remote_of(parts).whom())?;
         let entered = gate.enter_beside_connection(parts)?;
         let claims = match caller {
@@ -94,10 +94,9 @@ impl Wanted {
         };
         let ids = query.is_on("ids") && !policy.kind.carries_id();
         let tells_start = (ids || query.is_on("start")) && framing.transport != Transport::Poll;
-        let raw =
-            !texts_as_json(&query)? && matches!(framing.transport, Transport::Ws | Transport::Sse);
         let beats = query.is_on("beat") && framing.transport == Transport::Ws;
-        let encoding = Encoding { framing, ids, users, raw, beats };
+        let direct = form(&query, framing.transport)?;
+        let encoding = Encoding { framing, ids, users, direct, beats };
         Ok(Self {
             channel,
             policy,
@@ -143,7 +142,7 @@ const fn beside_history(from: From) -> From {
 }
 
 /// The pace that `max_rate` asks for.
-fn pace(query: &Pairs, policy: &Policy, transport: Transport) -> Result<Option<Duration>, Failure> {
+fn pace(query: &Pairs, policy: &Policy) -> Result<Option<Duration>, Failure> {
     let Some(rate) = query.decimal("max_rate", RATES)? else {
         return Ok(None);
     };
@@ -151,9 +150,7 @@ fn pace(query: &Pairs, policy: &Policy, transport: Transport) -> Result<Option<D
         let what = "this channel delivers every message; only a latest channel can be thinned";
         return Err(Failure::field("max_rate", what));
     }
-    // Who polls has a pace of its own.
-    let is_paced = transport != Transport::Poll;
-    Ok(is_paced.then(|| Duration::from_secs_f64(1.0 / rate)))
+    Ok(Some(Duration::from_secs_f64(1.0 / rate)))
 }
 
 fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
@@ -165,14 +162,24 @@ fn users_mode(query: &Pairs, policy: &Policy) -> Result<UsersMode, Failure> {
     }
 }
 
-/// Whether texts of backends are JSON strings on every transport, so that none of them can be taken
-/// for a message of ours: `text=json`.
-fn texts_as_json(query: &Pairs) -> Result<bool, Failure> {
-    match query.get("text") {
-        None => Ok(false),
-        Some("json") => Ok(true),
-        Some(_) => Err(Failure::field("text", "must be json")),
-    }
+/// How direct messages are told: with `direct=1` each with its nonce, with `direct=none` not; with `text=json` texts of
+/// backends as JSON strings on every transport, so that none can be taken for a message of ours.
+fn form(query: &Pairs, transport: Transport) -> Result<Form, Failure> {
+    let texts_as_json = match query.get("text") {
+        None => false,
+        Some("json") => true,
+        Some(_) => return Err(Failure::field("text", "must be json")),
+    };
+    let carries_texts = matches!(transport, Transport::Ws | Transport::Sse);
+    Ok(if query.is_on("direct") {
+        Form::Named
+    } else if query.get("direct") == Some("none") {
+        Form::Untold
+    } else if carries_texts && !texts_as_json {
+        Form::Raw
+    } else {
+        Form::Json
+    })
 }
 
 impl Gate {
@@ -265,6 +272,7 @@ impl Gate {
             channel: wanted.channel.clone(),
             users: wanted.encoding.users,
             is_poll: wanted.encoding.transport() == Transport::Poll,
+            takes_direct: wanted.encoding.direct != Form::Untold,
             is_line: wanted.is_line,
         }
     }

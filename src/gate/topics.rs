@@ -132,6 +132,7 @@ impl From<DatabaseError> for Failure {
                 let detail = format!("the board holds at most {most} topics and {bytes} bytes");
                 Self::new(Problem::BoardFull, detail)
             }
+            DatabaseError::Refused => Self::field("comment", &error.to_string()),
             DatabaseError::Unavailable(why) => Self::new(Problem::Unavailable, why),
         }
     }

@@ -21,6 +21,7 @@ use super::identify::offered_protocols;
 use super::leave::detachable;
 use super::origin::may_upgrade;
 use super::problem::Answer;
+use super::request::Pairs;
 use super::subscribe::Wanted;
 use super::{Failure, Gate, Leaving};
 use crate::code::Problem;
@@ -33,7 +34,14 @@ const PROTOCOL: &str = "pushgate.v1";
 /// The verb.
 pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
     let (parts, _body) = request.into_parts();
-    let accept = check_handshake(&parts)?;
+    let accept = match check_handshake(&parts) {
+        // A browser tells no page why it was refused an upgrade: asked without one, that is told.
+        Err(failure) if failure.problem == Problem::UpgradeRequired && asks_why(&parts) => {
+            Wanted::of(&gate, &parts, Transport::Ws.into())?;
+            return Err(failure);
+        }
+        judged => judged?,
+    };
     if !may_upgrade(&gate, &parts) {
         let detail = "pages of this origin may not open a WebSocket here";
         return Err(Failure::new(Problem::Forbidden, detail));
@@ -54,6 +62,11 @@ pub(super) async fn ws(State(gate): State<Arc<Gate>>, request: Request) -> Answe
         headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     Ok(response)
+}
+
+/// Whether somebody without an upgrade wants to know what one would be refused for: `why=1`.
+fn asks_why(parts: &Parts) -> bool {
+    Pairs::of_query(parts).is_ok_and(|query| query.is_on("why"))
 }
 
 /// Judges the handshake; the `Sec-WebSocket-Accept` that answers it.

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 pub use subscribe::{From, Start};
 
-use crate::channel::{Bounds, ChannelName, DeliveryPolicy, Kind, Policy, Position};
+use crate::channel::{Bounds, ChannelName, DeliveryPolicy, Kind, Policy, Position, Publication};
 use crate::engine::Engine;
 use crate::metrics::Count;
 use crate::worker::{ChannelKey, Workers};
@@ -114,13 +114,15 @@ impl Hub {
         Arc::new(channel)
     }
 
-    /// From now on a board that is opened begins with `plain`; answers those that are open, which it
-    /// is to be published on.
-    pub fn stand(&self, plain: Bytes) -> Vec<(ChannelName, Arc<Policy>)> {
-        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some(plain);
-        // One that was opened with what stood before is in the map by now.
+    /// From now on a board that is opened begins with `plain`; answers those that are open and have
+    /// something else, which it is to be published on.
+    pub fn stand(&self, plain: &Bytes) -> Vec<(ChannelName, Arc<Policy>)> {
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Some(plain.clone());
+        // One that was opened with what stood before is in the map by now. So may one be that was
+        // opened since: it began with `plain`, and is not to be told it twice.
         let boards = self.channels.iter().filter(|open| open.policy.kind == Kind::Board);
-        boards.map(|open| (open.name.clone(), Arc::clone(&open.policy))).collect()
+        let others = boards.filter(|open| open.state().recent.newest() != Some(plain));
+        others.map(|open| (open.name.clone(), Arc::clone(&open.policy))).collect()
     }
 
     /// The channel that private lines subscribe to, in the place of the root: nothing is ever
@@ -248,5 +250,43 @@ impl Channel {
         let forgotten = now.saturating_duration_since(state.used_at) >= age.max(REMEMBERED);
         state.freed = !used && forgotten;
         state.freed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Memory;
+    use crate::worker::Limits;
+
+    fn hub() -> Hub {
+        let second = Duration::from_secs(1);
+        let limits = Limits {
+            message_bytes: 1,
+            outbox_bytes: 1,
+            write: second,
+            ping: second,
+            pong: second,
+            controls_a_second: 1,
+            keep_warm: second,
+            queue: 1,
+            idle: || {},
+            died: || {},
+        };
+        Hub::new(Arc::new(Workers::start(1, limits).unwrap()), Box::new(Memory))
+    }
+
+    #[test]
+    fn a_board_that_began_with_what_stands_is_not_told_it_again() {
+        let (hub, policy) = (hub(), Arc::new(Policy { kind: Kind::Board, ..line_policy() }));
+        let (early, late) = (ChannelName::parse("early"), ChannelName::parse("late"));
+        let (early, late) = (early.unwrap(), late.unwrap());
+        let (first, second) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));
+        hub.channel(&early, &policy);
+        assert_eq!(hub.stand(&first), [(early, Arc::clone(&policy))], "had nothing");
+        hub.channel(&late, &policy);
+        let told = |plain| hub.stand(plain).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert!(!told(&first).contains(&late), "began with it");
+        assert!(told(&second).contains(&late), "has what stood before");
     }
 }

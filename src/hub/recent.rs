@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::channel::{Bounds, Publication};
@@ -67,6 +68,11 @@ impl Recent {
         self.kept.len() <= self.bounds.messages
             && self.bytes <= self.bounds.bytes
             && now.saturating_duration_since(oldest.at) < self.bounds.age
+    }
+
+    /// The newest, as its subscribers get it.
+    pub(super) fn newest(&self) -> Option<&Bytes> {
+        self.kept.back().map(|publication| &publication.plain)
     }
 
     /// The offset of the oldest that is kept.

@@ -38,8 +38,8 @@ impl Presence {
                 return Err(PresenceError::TooManyConnections);
             }
             let members = self.sit_down(client, state, (visitor, &seat), now);
-            let open = |opening| open(Opening { superseded, ..opening });
-            let take = || take_seat(client, state, (visitor, seat), members.as_deref(), open);
+            let place = (members.as_deref(), superseded);
+            let take = || take_seat(client, state, (visitor, seat), place, open);
             let opened = catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|bug| {
                 // Nobody is to stay for a connection that there is not.
                 self.let_go(client, state, now);
@@ -114,15 +114,16 @@ fn take_seat<T>(
     client: &Client,
     state: &mut State,
     (visitor, seat): (&Visitor, Seat),
-    members: Option<&Members>,
+    (members, superseded): (Option<&Members>, Option<ConnectionId>),
     open: impl FnOnce(Opening) -> T,
 ) -> T {
-    let inbox = state.inbox.as_mut().map(|inbox| inbox.take(&seat.channel));
+    let inbox = state.inbox.as_mut().filter(|_| seat.takes_direct);
+    let inbox = inbox.map(|inbox| inbox.take(&seat.channel));
     let (inbox, dropped) = inbox.unwrap_or_default();
     if state.inbox.as_ref().is_some_and(|inbox| inbox.is_empty()) {
         state.inbox = None;
     }
-    let mut opening = Opening { users: None, version: (0, 0), inbox, dropped, superseded: None };
+    let mut opening = Opening { users: None, version: (0, 0), inbox, dropped, superseded };
     let mut list = members.map(|members| (members, members.lock()));
     if let Some((members, list)) = &mut list {
         list.attend(seat.users);
@@ -132,9 +133,13 @@ fn take_seat<T>(
     let opened = open(opening);
     // Last: a bug in opening it must not leave a connection that never ends. The client is locked.
     state.leaving = None;
+    let earlier = |held: &&mut Held| Some(held.seat.connection) == superseded;
+    if let Some(held) = state.connections.iter_mut().find(earlier) {
+        held.is_over = true;
+    }
     state.connections.reserve_exact(1);
     let Visitor { token, address, is_counted, .. } = *visitor;
-    state.connections.push(Held { seat, token, address, is_counted });
+    state.connections.push(Held { seat, token, address, is_counted, is_over: false });
     opened
 }
 
@@ -162,7 +167,8 @@ impl State {
 
     /// The poll that is open on `channel`.
     fn poll_on(&self, channel: &ChannelName) -> Option<ConnectionId> {
-        let mine = |held: &&Held| held.seat.is_poll && held.seat.channel == *channel;
+        let mine =
+            |held: &&Held| held.seat.is_poll && !held.is_over && held.seat.channel == *channel;
         self.connections.iter().find(mine).map(|held| held.seat.connection)
     }
 }

@@ -52,6 +52,14 @@ impl Share {
         Self { budget: Arc::clone(budget), source: address.map(network), used: 0 }
     }
 
+    /// Whether there is room for a message of that many bytes.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let bytes = bytes + OVERHEAD;
+        let used = |source: &IpAddr| self.budget.sources.get(source).map_or(0, |used| *used);
+        self.budget.used().saturating_add(bytes) <= self.budget.total
+            && self.source.is_none_or(|source| used(&source) + bytes <= self.budget.each)
+    }
+
     /// Takes room for a message of that many bytes, if there is any.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let bytes = bytes + OVERHEAD;

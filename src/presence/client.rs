@@ -59,6 +59,8 @@ pub(super) struct Held {
     pub(super) token: Option<u64>,
     pub(super) address: IpAddr,
     pub(super) is_counted: bool,
+    /// A poll that a later one has ended: nothing more is told to it.
+    pub(super) is_over: bool,
 }
 
 /// Presence on one channel.

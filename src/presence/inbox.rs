@@ -27,21 +27,62 @@ impl Inbox {
     /// Keeps `message`, or counts it as dropped: then `false`.
     pub(super) fn add(&mut self, channel: &ChannelName, message: Direct) -> bool {
         // Once one was dropped, later ones are too: what is kept has no holes.
-        let fits = self.kept.len() < MAX_MESSAGES && self.bytes + message.len() <= MAX_BYTES;
+        let has_hole = self.dropped.iter().any(|(name, _)| name == channel);
+        if has_hole || !self.fits(&message) || !self.share.take(message.len()) {
+            self.drop_one(channel);
+            return false;
+        }
+        self.bytes += message.len();
+        self.kept.push_back((channel.clone(), message));
+        true
+    }
+
+    /// Keeps a message that had left, before all that came later; the latest ones make room.
+    pub(super) fn put_back(&mut self, channel: &ChannelName, message: Direct) {
+        while !self.has_room(&message) {
+            let Some((name, last)) = self.kept.pop_back_if(|(_, l)| l.nonce() > message.nonce())
+            else {
+                return self.drop_one(channel);
+            };
+            self.let_go(last.len());
+            self.drop_one(&name);
+        }
+        if !self.share.take(message.len()) {
+            return self.drop_one(channel);
+        }
+        self.bytes += message.len();
+        let later = self.kept.partition_point(|(_, kept)| kept.nonce() < message.nonce());
+        self.kept.insert(later, (channel.clone(), message));
+    }
+
+    /// Whether `message` would be kept if nothing was dropped before it.
+    pub(super) fn has_room(&self, message: &Direct) -> bool {
+        self.fits(message) && self.share.has_room(message.len())
+    }
+
+    /// Whether anything waits for `channel`, or was dropped.
+    pub(super) fn holds(&self, channel: &ChannelName) -> bool {
+        let kept = self.kept.iter().map(|(name, _)| name);
+        kept.chain(self.dropped.iter().map(|(name, _)| name)).any(|name| name == channel)
+    }
+
+    fn fits(&self, message: &Direct) -> bool {
+        self.kept.len() < MAX_MESSAGES && self.bytes + message.len() <= MAX_BYTES
+    }
+
+    fn drop_one(&mut self, channel: &ChannelName) {
+        // An entry a channel: bounded by the number of channels that a client is written to on.
         let room = self.dropped.len() < MAX_MESSAGES;
-        let dropped = self.dropped.iter_mut().find(|(name, _)| name == channel);
-        match dropped {
+        match self.dropped.iter_mut().find(|(name, _)| name == channel) {
             Some((_, count)) => *count += 1,
-            None if fits && self.share.take(message.len()) => {
-                self.bytes += message.len();
-                self.kept.push_back((channel.clone(), message));
-                return true;
-            }
-            // An entry a channel: bounded by the number of channels that a client is written to on.
             None if room => self.dropped.push((channel.clone(), 1)),
             None => {}
         }
-        false
+    }
+
+    fn let_go(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.share.give_back(bytes);
     }
 
     /// Takes out what came for `channel`, and how many had to be dropped.
@@ -51,8 +92,7 @@ impl Inbox {
         let mine: VecDeque<(ChannelName, Direct)> = mine;
         let messages: Vec<_> = mine.into_iter().map(|(_, message)| message).collect();
         for message in &messages {
-            self.bytes -= message.len();
-            self.share.give_back(message.len());
+            self.let_go(message.len());
         }
         (messages, self.take_dropped(channel))
     }
@@ -61,8 +101,7 @@ impl Inbox {
     pub(super) fn take_one(&mut self, channel: &ChannelName) -> Option<Direct> {
         let index = self.kept.iter().position(|(name, _)| name == channel)?;
         let (_, message) = self.kept.remove(index)?;
-        self.bytes -= message.len();
-        self.share.give_back(message.len());
+        self.let_go(message.len());
         Some(message)
     }
 
@@ -118,6 +157,40 @@ mod tests {
         inbox.add(&root, text("x".repeat(MAX_BYTES + 1)));
         inbox.add(&root, text("small"));
         assert_eq!(inbox.take(&root), (vec![], 2));
+    }
+
+    #[test]
+    fn what_comes_back_is_before_all_that_is_later() {
+        let (root, other) = (ChannelName::root(), ChannelName::parse("other").unwrap());
+        let mut inbox = inbox();
+        let number = |number: u64| text(number.to_string()).numbered(number);
+        for it in [1, 4, 7] {
+            assert!(inbox.add(&root, number(it)));
+        }
+        inbox.put_back(&other, number(6));
+        for it in [5, 3, 8, 0] {
+            inbox.put_back(&root, number(it));
+        }
+        let all: Vec<_> = [0, 1, 3, 4, 5, 7, 8].map(number).into();
+        assert_eq!(inbox.take(&root), (all, 0));
+        assert_eq!(inbox.take(&other), (vec![number(6)], 0));
+        assert_eq!(inbox.bytes, 0);
+    }
+
+    #[test]
+    fn the_latest_make_room_for_what_comes_back() {
+        let root = ChannelName::root();
+        let mut inbox = inbox();
+        let number = |number: u64| text(number.to_string()).numbered(number);
+        for it in 1..=100 {
+            assert!(inbox.add(&root, number(it)));
+        }
+        inbox.put_back(&root, number(0));
+        inbox.put_back(&root, number(101));
+        let (kept, dropped) = inbox.take(&root);
+        assert_eq!((kept.len(), dropped), (100, 2));
+        assert_eq!((&kept[0], &kept[99]), (&number(0), &number(99)));
+        assert_eq!(inbox.bytes, 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -34,6 +34,9 @@ pub struct Presence {
     pub(super) announce: Option<Arc<dyn Announce>>,
     /// What all inboxes may hold.
     pub(super) inboxes: Arc<Budget>,
+    /// The number of the next direct message. It begins anywhere: nobody takes one for another of an
+    /// earlier process.
+    pub(super) nonces: AtomicU64,
     pub(super) timer: Timer,
     changes: By<Change, 2>,
 }
@@ -49,6 +52,7 @@ impl Presence {
             tell,
             announce: None,
             inboxes: Budget::new(rules.inbox_bytes, rules.inbox_bytes_per_address),
+            nonces: AtomicU64::new(getrandom::u64().unwrap_or(0) >> 1),
             timer: Timer::new(now),
             changes: By::default(),
         }

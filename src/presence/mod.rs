@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use direct::{Reached, Taken, UnknownClient};
+pub use direct::{Reached, Taken, UnknownClient, Way};
 pub use map::Presence;
 pub use members::List;
 
@@ -134,6 +134,8 @@ pub struct Seat {
     pub users: UsersMode,
     /// Whether it is a long poll, of which there is one at a time.
     pub is_poll: bool,
+    /// Whether direct messages go to it, and what waits in the inbox.
+    pub takes_direct: bool,
     /// Whether it is a private line: on the root, but no subscriber of it and on no list.
     pub is_line: bool,
 }

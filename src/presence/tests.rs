@@ -73,6 +73,7 @@ fn seat(number: u64) -> Seat {
         channel: ChannelName::root(),
         users: UsersMode::None,
         is_poll: false,
+        takes_direct: true,
         is_line: false,
     }
 }
@@ -101,6 +102,7 @@ async fn a_bug_in_opening_a_connection_leaves_nobody_behind() {
             channel: ChannelName::parse("room").unwrap(),
             users: UsersMode::List,
             is_poll: false,
+            takes_direct: true,
             is_line: false,
         };
         let attach = || {
@@ -159,6 +161,7 @@ async fn the_timer_lets_go_of_a_crowd_that_has_left() {
                 channel: ChannelName::root(),
                 users: UsersMode::None,
                 is_poll: true,
+                takes_direct: true,
                 is_line: false,
             };
             presence.attach(&visitor, seat, Instant::now(), |_| ()).unwrap();

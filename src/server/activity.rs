@@ -140,6 +140,11 @@ impl Activity {
         })
     }
 
+    /// Whether a request is under way.
+    pub(super) fn is_answering(&self) -> bool {
+        self.state().underway > 0
+    }
+
     /// Whether part of a head has come.
     pub(super) fn is_in_head(&self) -> bool {
         let state = self.state();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, HeaderValue, Request, Version};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::Service;
@@ -53,6 +53,13 @@ impl Front {
         response
     }
 
+    /// `failure`, told to a page of `origin`, or of one that is not known.
+    pub(super) fn tell(&self, origin: Option<&HeaderValue>, failure: Failure) -> Response {
+        let mut response = failure.into_response();
+        self.cors.allow(origin, response.headers_mut());
+        response
+    }
+
     /// Answers one request. Of one whose body was cut, the verb has the failure, but not the cause.
     pub(super) async fn answer(
         &self,
@@ -66,7 +73,7 @@ impl Front {
             .then(|| (cut(parts.method.as_str()), cut(parts.uri.path())));
         let proxies = &self.gate.config.trusted_proxies;
         let response = if let Err(failure) = limits::check(&self.gate.config.limits, &parts) {
-            let response = failure.into_response();
+            let response = self.refuse(&parts.headers, &failure);
             // A head that is wrong may hide where the next one begins.
             if parts.version < Version::HTTP_2 { closing(response) } else { response }
         } else if let Some(response) = self.cors.preflight(&parts) {

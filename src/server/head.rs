@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
@@ -33,10 +33,11 @@ pub(super) fn render(response: &Response, is_known_later: bool, opening: &[u8]) 
     Bytes::from(out)
 }
 
-/// The last answer on a connection that hyper does not have, or has no more.
-pub(super) fn whole(failure: Failure) -> Bytes {
+/// The last answer on a connection that hyper does not have, or has no more: `failure`, as `told`
+/// has it.
+pub(super) fn whole(failure: &Failure, told: Response) -> Bytes {
     let body = crate::gate::problem_document(failure.problem, &failure.detail);
-    let response = closing(failure.into_response());
+    let response = closing(told);
     let length = format!("content-length: {}\r\n\r\n{body}", body.len());
     Bytes::from([&render(&response, true, b""), length.as_bytes()].concat())
 }

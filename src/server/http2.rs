@@ -7,7 +7,7 @@ use h2::Reason;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 
-use super::serve::HTTP_BUFFER;
+use super::serve::{HTTP_BUFFER, largest_head};
 use super::streams::Streams;
 use crate::gate::Gate;
 
@@ -41,7 +41,7 @@ pub(super) fn builder(gate: &Gate) -> http2::Builder<Streams> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         // Also bounds how many CONTINUATION frames a header block may have.
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(largest_head(limits)).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(MAX_RESET_UNSEEN)
         .max_local_error_reset_streams(MAX_RESET_BY_US);
     builder

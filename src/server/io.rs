@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use super::bare;
 use super::chatter::Chatter;
 use super::goaway::Outgoing;
 use crate::code::Limit;
@@ -66,6 +67,15 @@ impl Stream {
     pub(super) async fn discard(&mut self) {
         let mut scratch = vec![0; 16 * 1024];
         while matches!(self.read(&mut scratch).await, Ok(1..)) {}
+    }
+
+    /// Writes `bytes`, and that nothing follows.
+    ///
+    /// # Errors
+    /// What writing says.
+    pub(super) async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes).await?;
+        self.shutdown().await
     }
 
     /// Writes without waiting; what does not fit is lost.
@@ -169,6 +179,8 @@ pub(super) struct Guarded {
     waiting: Option<Pin<Box<Sleep>>>,
     /// The deadline was over once.
     is_given_up: bool,
+    /// The status that hyper wanted to say of its own: nothing was written of it.
+    bare: Option<u16>,
 }
 
 impl Guarded {
@@ -189,7 +201,23 @@ impl Guarded {
             deadline,
             waiting: None,
             is_given_up: false,
+            bare: None,
         }
+    }
+
+    /// The status of an answer that hyper has given of its own, and that was not written: it has no
+    /// more to it than that.
+    pub(super) const fn bare(&self) -> Option<u16> {
+        self.bare
+    }
+
+    /// Whether `bytes` are such an answer, which is kept back.
+    fn keeps(&mut self, bytes: &[u8]) -> bool {
+        if self.frames.is_some() || self.activity.is_answering() {
+            return false;
+        }
+        self.bare = self.bare.or_else(|| bare::status(bytes));
+        self.bare.is_some()
     }
 
     /// Counts what the socket took of `slices`.
@@ -288,6 +316,9 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.keeps(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let calming = self.calming(bytes);
         let told = calming.as_deref().unwrap_or(bytes);
         let written = Pin::new(&mut self.stream).poll_write(context, told);
@@ -300,9 +331,9 @@ impl AsyncWrite for Guarded {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.frames.is_some() && self.activity.is_flooded() {
-            let first = slices.iter().find(|slice| !slice.is_empty());
-            return self.poll_write(context, first.map_or(&[], |slice| slice));
+        let first: &[u8] = slices.iter().find(|slice| !slice.is_empty()).map_or(&[], |slice| slice);
+        if self.keeps(first) || (self.frames.is_some() && self.activity.is_flooded()) {
+            return self.poll_write(context, first);
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.on_written(slices, &written);
@@ -319,6 +350,10 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.bare.is_some() {
+            // The answer is still to be written.
+            return Poll::Ready(Ok(()));
+        }
         let ended = Pin::new(&mut self.stream).poll_shutdown(context);
         self.judge(ended, context)
     }

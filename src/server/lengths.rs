@@ -1,5 +1,7 @@
 //! How often a head says how long its body is.
 
+use memchr::memchr;
+
 /// The names that say it, with the colon that ends them.
 const NAMES: [&[u8]; 2] = [b"content-length:", b"transfer-encoding:"];
 /// How long the longer one is.
@@ -35,10 +37,11 @@ enum Part {
 impl Lengths {
     /// Looks at what comes next.
     pub(super) fn on_read(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.part == Part::Over {
-                return;
-            }
+        let mut rest = bytes;
+        while !rest.is_empty() && self.part != Part::Over {
+            let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (piece, after) = rest.split_at(end);
+            rest = after;
             for (to, from) in self.begun.iter_mut().skip(self.line).zip(piece) {
                 *to = *from;
             }

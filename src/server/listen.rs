@@ -95,11 +95,12 @@ fn serve(
         return false;
     };
     let begun = begin(front, stream, acceptor.cloned());
-    tokio::spawn(async move {
+    // Boxed: the runtime moves what it is given several times, and this has some kilobytes.
+    tokio::spawn(Box::pin(async move {
         if let Some(stream) = begun.await {
             serving.serve(stream).await;
         }
-    });
+    }));
     true
 }
 

@@ -9,6 +9,7 @@ mod admin;
 mod alarm;
 mod arriving;
 mod banner;
+mod bare;
 mod chatter;
 mod cors;
 mod frames;
@@ -349,6 +350,7 @@ fn policies(config: &Config) -> Result<Policies, StartError> {
         let pattern = Pattern::parse(&rule.pattern)
             .map_err(|error| StartError::Pattern(rule.pattern.clone(), error))?;
         let policy = Policy {
+            durable: rule.durable,
             kind: match rule.kind {
                 config::Kind::Message => Kind::Message,
                 config::Kind::Camera => Kind::Camera,

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body::{Frame, SizeHint};
@@ -24,6 +24,7 @@ use super::activity::{Activity, Underway};
 use super::address::is_trusted;
 use super::alarm::Alarm;
 use super::arriving::Arriving;
+use super::bare;
 use super::front::Front;
 use super::head::{self, closing, whole};
 use super::http2;
@@ -31,6 +32,7 @@ use super::io::{Guarded, Stream, Version};
 use super::panics;
 use super::streams::{Pieces, Progress, Unread, Waiting};
 use crate::code::{Limit, Problem};
+use crate::config::Limits;
 use crate::gate::{Detachable, Entered, Failure, Gate, Leaving, Route, TooManyHere};
 use crate::metrics::Tally as _;
 use crate::worker::{Handed, Keeper, Socket};
@@ -158,8 +160,7 @@ impl Serving {
         let service = hyper::service::service_fn(move |request| caller.clone().call(request));
         let mut builder = http1::Builder::new();
         let limits = &self.front.gate.config.limits;
-        let head = limits.target_bytes + limits.header_bytes + HEAD_MARGIN;
-        builder.max_buf_size(HTTP_BUFFER.max(head)).header_read_timeout(None);
+        builder.max_buf_size(HTTP_BUFFER.max(largest_head(limits))).header_read_timeout(None);
         let mut connection = builder.serve_connection(TokioIo::new(io), service);
         let mut draining = self.draining.clone();
         let mut draining = pin!(draining.wait_for(|draining| *draining));
@@ -184,12 +185,18 @@ impl Serving {
                 let (mut stream, _) = connection.into_parts().io.into_inner().into_parts();
                 let _ = timeout(FAREWELL, stream.discard()).await;
             }
-            Ended::Closed(Err(error)) => tracing::debug!(%error, "a connection ended"),
+            Ended::Closed(Err(error)) => {
+                tracing::debug!(%error, "a connection ended");
+                let io = connection.into_parts().io.into_inner();
+                if let Some(failure) = io.bare().map(|status| bare::failure(limits, status)) {
+                    let (mut stream, _) = io.into_parts();
+                    let _ = timeout(FAREWELL, stream.say(&self.last_words(&failure))).await;
+                    let _ = timeout(FAREWELL, stream.discard()).await;
+                }
+            }
             Ended::TooLate if activity.is_in_head() => {
                 let (stream, _) = connection.into_parts().io.into_inner().into_parts();
-                let failure = too_late();
-                self.front.gate.refused(&failure);
-                stream.say_and_forget(&whole(failure));
+                stream.say_and_forget(&self.last_words(&too_late()));
             }
             Ended::Closed(Ok(())) | Ended::TooLate => {}
             Ended::Leaves(head, leaving) => {
@@ -202,6 +209,12 @@ impl Serving {
                 }
             }
         }
+    }
+
+    /// The answer to a head that is not there, so that nobody knows which page has sent it.
+    fn last_words(&self, failure: &Failure) -> Bytes {
+        self.front.gate.refused(failure);
+        whole(failure, self.front.tell(None, failure.clone()))
     }
 
     /// Gives the connection to the worker that awaits it.
@@ -276,6 +289,11 @@ impl Serving {
             tracing::debug!(%error, "a connection ended");
         }
     }
+}
+
+/// The largest head that is read: of one that is larger nobody is told from whom it was.
+pub(super) const fn largest_head(limits: &Limits) -> usize {
+    limits.target_bytes + limits.header_bytes + HEAD_MARGIN
 }
 
 /// How HTTP/1.1 on a connection came to its end.
@@ -365,8 +383,10 @@ impl Caller {
         }
         let detachable = self.detachable(&request);
         let request = request.map(|body| Arriving::new(body, self.draining.clone()));
+        let origin = request.headers().get(header::ORIGIN).cloned();
         let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
-        let mut response = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
+        let answer = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
+        let mut response = answer.unwrap_or_else(|bug| self.front.tell(origin.as_ref(), bug));
         self.front.gate.answered(route, &response);
         self.activity.set_lingers(has_body && response.status().as_u16() >= 400);
         if let Some(leaving) = response.extensions_mut().remove::<Leaving>() {
@@ -383,12 +403,15 @@ impl Caller {
 }
 
 /// A bug in an answer ends this request, no other.
-async fn answered(answer: impl Future<Output = Response>, count: impl FnOnce()) -> Response {
-    panics::caught(answer).await.unwrap_or_else(|_| {
+async fn answered(
+    answer: impl Future<Output = Response>,
+    count: impl FnOnce(),
+) -> Result<Response, Failure> {
+    panics::caught(answer).await.map_err(|_| {
         tracing::error!("a request panicked; it is answered 500");
         count();
         let detail = "this request met a bug; it is logged, and nothing else was touched";
-        Failure::new(Problem::Internal, detail).into_response()
+        Failure::new(Problem::Internal, detail)
     })
 }
 
@@ -444,7 +467,7 @@ mod tests {
         let count = || bugs.set(bugs.get() + 1);
         let (bug, well) = tokio::join!(answered(bug, count), answered(well, count));
         assert_eq!(bugs.get(), 1);
-        assert_eq!((bug.status().as_u16(), well.status().as_u16()), (500, 200));
-        assert_eq!(bug.headers()["content-type"], "application/problem+json");
+        assert_eq!(bug.unwrap_err().problem, Problem::Internal);
+        assert_eq!(well.unwrap().status().as_u16(), 200);
     }
 }

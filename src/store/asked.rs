@@ -5,9 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::database::{
-    Answer, Append, Change, Changed, DatabaseError, Loaded, Window,
-};
+use super::database::{Answer, Append, Change, Changed, DatabaseError, Loaded, Retried, Window};
 use crate::channel::{ChannelName, Position, Topics};
 
 /// How much may wait for the database. What comes on top fails with [`DatabaseError::Unavailable`].
@@ -20,7 +18,9 @@ pub(super) enum Asked {
     Change(Change, Waits<Changed>),
     Append(Box<dyn Append>),
     Trim(ChannelName, Window, Waits<bool>),
+    Forget(ChannelName, Waits<u64>),
     Load(ChannelName, Window, Waits<Option<Loaded>>),
+    Retries(ChannelName, u64, Waits<Vec<Retried>>),
     Channels(Waits<Vec<String>>),
 }
 
@@ -32,6 +32,9 @@ pub(super) enum Written {
     Changed(Result<Changed, DatabaseError>),
     Appended(Position),
     Trimmed(bool),
+    Forgot(u64),
+    /// A rule of the database says no.
+    Refused,
 }
 
 /// The way to whoever speaks to the database. Bound: [`QUEUE`].
@@ -68,9 +71,9 @@ impl Queue {
     pub(super) fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
         match self.0.try_send(Asked::Append(append)) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(Asked::Append(back)) | TrySendError::Closed(Asked::Append(back))) => {
-                Err(back)
-            }
+            Err(
+                TrySendError::Full(Asked::Append(back)) | TrySendError::Closed(Asked::Append(back)),
+            ) => Err(back),
             // What was sent is what comes back.
             Err(_) => Ok(()),
         }
@@ -80,7 +83,7 @@ impl Queue {
 impl Asked {
     /// Whether it changes anything: what does shares a commit.
     pub(super) const fn writes(&self) -> bool {
-        matches!(self, Self::Change(..) | Self::Append(_) | Self::Trim(..))
+        matches!(self, Self::Change(..) | Self::Append(_) | Self::Trim(..) | Self::Forget(..))
     }
 
     /// Tells who waits that it is done.
@@ -89,7 +92,9 @@ impl Asked {
             (Self::Change(_, waits), Written::Changed(changed)) => drop(waits.send(changed)),
             (Self::Append(append), Written::Appended(position)) => append.done(Ok(position)),
             (Self::Trim(_, _, waits), Written::Trimmed(all)) => drop(waits.send(Ok(all))),
-            (other, _) => other.failed(&DatabaseError::Unavailable("it did something else".into())),
+            (Self::Forget(_, waits), Written::Forgot(last)) => drop(waits.send(Ok(last))),
+            // What was done is what was asked for.
+            (other, _) => other.failed(&DatabaseError::Refused),
         }
     }
 
@@ -100,6 +105,8 @@ impl Asked {
             Self::Change(_, waits) => drop(waits.send(Err(error))),
             Self::Append(append) => append.done(Err(error)),
             Self::Trim(_, _, waits) => drop(waits.send(Err(error))),
+            Self::Forget(_, waits) => drop(waits.send(Err(error))),
+            Self::Retries(_, _, waits) => drop(waits.send(Err(error))),
             Self::Load(_, _, waits) => drop(waits.send(Err(error))),
             Self::Channels(waits) => drop(waits.send(Err(error))),
         }

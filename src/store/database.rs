@@ -12,6 +12,9 @@ use crate::channel::{Bounds, ChannelName, Position, Retry, Stored, Topic, Topics
 /// The topics as the database has them; none until it was read for the first time.
 pub type TopicsTold = watch::Receiver<Option<Arc<Topics>>>;
 
+/// How long the key of a post is remembered, in milliseconds. Source: wire.md section 3.
+const RETRIES: u64 = 5 * 60 * 1000;
+
 /// An answer of the database, waited for.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DatabaseError>> + Send + 'a>>;
 
@@ -40,18 +43,31 @@ pub trait Database: fmt::Debug + Send + Sync {
     /// The publication itself, where too much waits.
     fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>>;
 
-    /// The newest position of a channel, and what is kept of it within `window`, oldest first. None
-    /// where nothing was ever written down.
+    /// The newest position of a channel, and the newest of what lies in `window`. None where nothing
+    /// was ever written down.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
     fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>>;
+
+    /// The keys that posts came with that were accepted after `since`, newest first: milliseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>>;
 
     /// Has what lies outside of `window` forgotten, a part of it if it is much; whether that was all.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
     fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool>;
+
+    /// Has all that was said on a channel forgotten; the offset of the newest of it. Its order goes on.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn forget(&self, channel: ChannelName) -> Answer<'_, u64>;
 
     /// The names of all channels that were ever written down.
     ///
@@ -88,13 +104,17 @@ pub struct Entry<'a> {
     pub retry: Option<&'a Retry>,
 }
 
-/// What is kept of a channel, as far as a database can tell.
+/// A part of a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// The newest within these.
+    /// What is kept of the channel, less what the caller has.
     pub bounds: Bounds,
     /// Now, in milliseconds since 1970.
     pub now: u64,
+    /// The offset of the oldest that the caller has; none if it has nothing.
+    pub below: Option<u64>,
+    /// How much of it is wanted at once: so many messages, and so many bytes, but at least one.
+    pub piece: (usize, usize),
 }
 
 /// A channel as the database has it.
@@ -102,8 +122,23 @@ pub struct Window {
 pub struct Loaded {
     /// Its newest position.
     pub last: Position,
-    /// What is kept, oldest first, numbered without a hole.
+    /// The newest in the window, oldest first, numbered without a hole.
     pub kept: Vec<Stored>,
+    /// Whether nothing older lies in the window.
+    pub is_whole: bool,
+}
+
+/// A key that a post came with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Retried {
+    /// The place of the post.
+    pub position: Position,
+    /// The client id of who published it; empty for a backend.
+    pub sender: String,
+    /// When it was accepted, in milliseconds since 1970.
+    pub at: u64,
+    /// The key.
+    pub retry: Retry,
 }
 
 /// A change of the topics.
@@ -131,6 +166,8 @@ pub enum Changed {
 pub enum DatabaseError {
     /// The board has no room for another topic.
     Full,
+    /// The database has rules of its own that this breaks: it would fail again.
+    Refused,
     /// It cannot be reached or written now; why, in words without secrets.
     Unavailable(String),
 }
@@ -139,6 +176,7 @@ impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("there is no room for another topic"),
+            Self::Refused => f.write_str("the database has rules that it breaks"),
             Self::Unavailable(why) => f.write_str(why),
         }
     }
@@ -147,45 +185,77 @@ impl fmt::Display for DatabaseError {
 impl std::error::Error for DatabaseError {}
 
 impl Loaded {
-    /// What is kept within `window` of what was found, which is newest first.
+    /// What lies in `window` of what was found, which is newest first, below the window's upper end.
     pub(super) fn of<E>(
         last: Position,
         window: &Window,
         found: impl Iterator<Item = Result<Stored, E>>,
     ) -> Result<Self, E> {
         let (mut kept, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
+        let mut next = window.below.map_or(last.offset, |below| below.saturating_sub(1));
+        let mut is_whole = true;
         for stored in found {
             let stored = stored?;
+            let is_piece = kept.len() >= window.piece.0 || bytes >= window.piece.1;
             bytes += stored.plain.len();
-            let next = kept.last().map_or(last.offset, |newer| newer.position.offset - 1);
             // What is not the next one down was lost: nothing is kept beyond a hole.
-            if bytes > window.bounds.bytes || stored.position.offset != next {
+            let is_past = bytes > window.bounds.bytes || stored.position.offset != next;
+            if is_past || kept.len() >= window.bounds.messages || stored.at <= window.since() {
                 break;
             }
+            if is_piece {
+                is_whole = false;
+                break;
+            }
+            next = next.saturating_sub(1);
             kept.push(stored);
         }
         kept.reverse();
-        Ok(Self { last, kept })
+        Ok(Self { last, kept, is_whole })
+    }
+}
+
+impl Loaded {
+    /// The same, where what is newer than `sure` may not be true.
+    pub(super) fn up_to(mut self, sure: Option<u64>) -> Self {
+        self.last.offset = sure.map_or(self.last.offset, |sure| self.last.offset.min(sure));
+        self
     }
 }
 
 impl Window {
+    /// The same, where what is newer than `sure` may not be true.
+    pub(super) fn up_to(mut self, sure: Option<u64>) -> Self {
+        if let Some(sure) = sure {
+            self.below = Some(self.below.map_or(sure + 1, |below| below.min(sure + 1)));
+        }
+        self
+    }
+
     /// The time before which nothing is kept.
     pub(super) fn since(&self) -> u64 {
         let age = u64::try_from(self.bounds.age.as_millis()).unwrap_or(u64::MAX);
         self.now.saturating_sub(age)
     }
 
+    /// The offset that everything lies below, as a database counts, and how many rows tell what there
+    /// is: one more than the piece, so that it is known whether there are more.
+    pub(super) fn rows(&self) -> (i64, i64) {
+        let below = self.below.unwrap_or(u64::MAX);
+        let count = self.piece.0.saturating_add(1);
+        (i64::try_from(below).unwrap_or(i64::MAX), i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
     /// Whether the message at `place` of a channel lies outside, where `bytes` are those of it and of
     /// all that is newer, up to `last`.
     pub(super) fn is_past(&self, last: u64, place: u64, at: u64, bytes: u64) -> bool {
-        last - place.min(last) >= self.most()
+        last - place.min(last) >= u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)
             || at <= self.since()
             || bytes > u64::try_from(self.bounds.bytes).unwrap_or(u64::MAX)
     }
 
-    /// How many are kept at the most.
-    pub(super) fn most(&self) -> u64 {
-        u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)
+    /// The time after which a key is remembered, and the post that it came with is not forgotten.
+    pub(super) fn retries_since(&self) -> u64 {
+        self.now.saturating_sub(RETRIES)
     }
 }

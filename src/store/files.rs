@@ -18,6 +18,24 @@ pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     if path.exists() { Ok(()) } else { open_to_append(path).map(drop) }
 }
 
+/// Gives the files beside `path`, with these endings, the mode of the file itself: where that was once
+/// read-only, they were made so.
+pub(super) fn share_mode(path: &Path, endings: &[&str]) -> Result<(), StoreError> {
+    let told = StoreError::io("look at", path);
+    let mode = fs::metadata(path).map_err(told)?.permissions().mode() & 0o777;
+    for ending in endings {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let beside = PathBuf::from(name);
+        let differs = |found: fs::Metadata| found.permissions().mode() & 0o777 != mode;
+        if mode & 0o200 != 0 && fs::metadata(&beside).is_ok_and(differs) {
+            // Only tried: where they are another's, SQLite says what it thinks of them.
+            let _ = fs::set_permissions(&beside, fs::Permissions::from_mode(mode));
+        }
+    }
+    Ok(())
+}
+
 /// Makes `path` hold `content`: a crash leaves the old content or the new one. Waits for the disk.
 ///
 /// The caller sees to it that no two do this to one file at a time: they would share a draft.

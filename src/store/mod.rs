@@ -19,7 +19,8 @@ mod scratch;
 mod sqlite;
 
 pub use database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Entry, Loaded, TopicsTold, Window,
+    Answer, Append, Change, Changed, Database, DatabaseError, Entry, Loaded, Retried, TopicsTold,
+    Window,
 };
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};

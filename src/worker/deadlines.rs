@@ -22,7 +22,7 @@ const FOR_ROOM: Duration = Duration::from_millis(1);
 
 impl Connections {
     /// How long the loop may sleep.
-    pub(super) fn until_next(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn until_next(&mut self, now: Instant) -> Option<Duration> {
         let busy = !self.groups.is_idle() || !self.unread.is_empty() || !self.unreplayed.is_empty();
         if busy {
             return Some(Duration::ZERO);

@@ -1,23 +1,22 @@
 //! How a socket comes to a connection, and how that of an answered poll goes back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mio::Token;
 use tokio::time::Instant;
 
-use super::connection::{Phase, Sent};
+use super::connection::{Connection, Phase, Sent};
 use super::connections::Connections;
 use super::tally::Reason;
-use super::{Ending, Handed, Joined, Parked, Sink};
+use super::{Ending, Handed, Joined, Kept, Parked, Sink};
 use crate::channel::DeliveryPolicy;
 use crate::transport::{ConnectionId, Transport, poll};
 
 /// How much of a backlog the kernel takes, where the newest replaces what waits: little, since only
-/// what waits here can be replaced.
+/// what waits here can be replaced. Elsewhere it is what the socket has from its listener: room for a
+/// reader that stalls for a moment.
 const UNSENT_OF_LATEST: u32 = 16 * 1024;
-/// The same where everything is delivered: room for a reader that stalls for a moment, but not the
-/// megabytes that the kernel would take by itself. A thousand who never read would use up all that it
-/// has for TCP.
-const UNSENT_OF_EVERY: u32 = 128 * 1024;
 
 impl Connections {
     /// Gives an attached connection its socket, and sends what has waited for it.
@@ -29,17 +28,14 @@ impl Connections {
             return;
         };
         let Handed { mut socket, read, head, keeper } = handed;
-        if connection.encoding.transport() != Transport::Poll {
-            let unsent = match connection.source.delivery() {
-                DeliveryPolicy::Latest => UNSENT_OF_LATEST,
-                DeliveryPolicy::Every => UNSENT_OF_EVERY,
-            };
-            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(unsent);
+        let is_poll = connection.encoding.transport() == Transport::Poll;
+        if !is_poll && connection.source.delivery() == DeliveryPolicy::Latest {
+            let _ = socket2::SockRef::from(socket.tcp()).set_tcp_notsent_lowat(UNSENT_OF_LATEST);
         }
         connection.keeper = Some(keeper);
         if socket.register(&self.registry, Token(key)).is_err() {
             self.drop_now(key, Ending::Dropped);
-        } else if connection.encoding.transport() == Transport::Poll {
+        } else if is_poll {
             connection.sink = Sink::Parked(Box::new(Parked { socket, head, read }));
             self.answer_if_told(key, now);
         } else {
@@ -82,6 +78,7 @@ impl Connections {
         if !connection.is_open() {
             return;
         }
+        connection.add_kept(now);
         if matches!(connection.sink, Sink::Body(_)) {
             connection.reason = Reason::Answered;
             self.drop_now(key, Ending::Answered);
@@ -133,5 +130,23 @@ impl Connections {
             }
         }
         self.drop_now(key, Ending::Dropped);
+    }
+}
+
+impl Connection {
+    /// Adds what waits for the client of a poll to what the poll was told.
+    fn add_kept(&mut self, now: Instant) {
+        let Some(peer) = &mut self.peer else {
+            return;
+        };
+        let Kept { messages: kept, gap } = peer.kept();
+        let messages: Vec<_> = kept.iter().map(|it| self.encoding.direct(it)).chain(gap).collect();
+        if messages.is_empty() {
+            return;
+        }
+        let joined = Arc::new(Joined::of_messages(messages.iter(), self.encoding.framing));
+        self.tally.delivered(self.encoding.transport(), &joined.frames, 0);
+        // Nothing is written to a poll before it ends.
+        self.send_always(&joined, now);
     }
 }

@@ -51,6 +51,19 @@ pub enum Item {
     Users(Arc<UsersTold>),
 }
 
+/// How a direct message is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// As JSON, but for a text of a backend, which leaves as it is.
+    Raw,
+    /// As JSON.
+    Json,
+    /// As JSON, with its nonce (`?direct=1`).
+    Named,
+    /// Not at all (`?direct=none`).
+    Untold,
+}
+
 /// How a connection gets its messages: transport, dialect options, and what it wants to know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Encoding {
@@ -60,9 +73,8 @@ pub struct Encoding {
     pub ids: bool,
     /// What is told of users.
     pub users: UsersMode,
-    /// Whether a text of a backend leaves as it is, where the transport can carry any string; else
-    /// it is a JSON string.
-    pub raw: bool,
+    /// How a direct message is told.
+    pub direct: Form,
     /// Whether a heartbeat is a message, too, where the transport's own is hidden from scripts.
     pub beats: bool,
 }
@@ -71,8 +83,8 @@ impl Encoding {
     /// How many encodings there are.
     pub const COUNT: usize = 64;
 
-    /// A number of its own, below [`Self::COUNT`]; `raw` and `beats` are no part of it: nothing that
-    /// goes to everyone is a text or a heartbeat.
+    /// A number of its own, below [`Self::COUNT`]; `direct` and `beats` are no part of it:
+    /// nothing that goes to everyone is a direct message or a heartbeat.
     pub const fn index(self) -> usize {
         let transport = match self.framing.transport {
             Transport::Ws => 0,
@@ -98,10 +110,11 @@ impl Encoding {
 
     /// A message for this connection alone.
     pub fn direct(self, message: &Direct) -> Bytes {
-        match message {
-            Direct::Value(..) if self.ids => message.wrapped(),
-            Direct::Text(_) if self.raw => message.raw(),
-            Direct::Json(_) | Direct::Value(..) | Direct::Text(_) => message.json(),
+        let json = if self.ids { message.wrapped() } else { message.json() };
+        match self.direct {
+            Form::Raw if message.is_text() => message.raw(),
+            Form::Raw | Form::Json | Form::Untold => json,
+            Form::Named => message.named(&json),
         }
     }
 
@@ -282,7 +295,8 @@ mod tests {
     }
 
     fn encoding(transport: Transport, ids: bool, users: UsersMode) -> Encoding {
-        Encoding { framing: transport.into(), ids, users, raw: false, beats: false }
+        let framing = transport.into();
+        Encoding { framing, ids, users, direct: Form::Json, beats: false }
     }
 
     #[test]
@@ -316,9 +330,9 @@ mod tests {
             for users in [UsersMode::List, UsersMode::Diff, UsersMode::Count, UsersMode::None] {
                 for (ids, chunked) in [(false, false), (true, false), (false, true), (true, true)] {
                     let framing = Framing { transport, chunked };
-                    assert!(seen.insert(
-                        Encoding { framing, ids, users, raw: false, beats: false }.index()
-                    ));
+                    let (direct, beats) = (Form::Json, false);
+                    let encoding = Encoding { framing, ids, users, direct, beats };
+                    assert!(seen.insert(encoding.index()));
                 }
             }
         }

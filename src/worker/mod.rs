@@ -41,7 +41,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub use joined::{Encoding, Item, Joined, Mark};
+pub use joined::{Encoding, Form, Item, Joined, Mark};
 pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
 pub use queue::{Reservation, WorkerHandle, Workers};
@@ -201,10 +201,24 @@ pub struct Page {
     pub caught_up: bool,
 }
 
+/// What is told to one client with the end of its poll.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Direct messages.
+    pub messages: Vec<Direct>,
+    /// What to tell where there were more.
+    pub gap: Option<Bytes>,
+}
+
 /// Who hears what a connection says, and that it ended. Called on the worker's thread: never waits.
 pub trait Peer: Send {
     /// A whole message came.
     fn heard(&mut self, said: Said<'_>) -> Reaction;
+
+    /// What waits for the client of a poll that is about to be answered, and belongs into the answer.
+    fn kept(&mut self) -> Kept {
+        Kept::default()
+    }
 
     /// The body that answers a poll which was told this.
     fn answer(&mut self, told: &[(Mark, Bytes)]) -> Vec<u8> {

@@ -99,7 +99,7 @@ impl Scene {
                 framing,
                 ids: false,
                 users: UsersMode::None,
-                raw: false,
+                direct: Form::Json,
                 beats: false,
             },
             channel: ChannelKey(1),

@@ -22,8 +22,10 @@ pub(crate) const POSTERS: usize = 4;
 const PADDING: usize = 8000;
 /// Between two posts of a poster: together they post half a megabyte a second.
 const PACE: Duration = Duration::from_millis(66);
-/// Posts that go before, as fast as they are answered, and fill the history.
+/// Posts that go before and fill the history, and how many of them may be on their way at once: more,
+/// and those who listen, on this one thread, would be slow consumers before there is any abuse.
 const BEFORE: usize = 320;
+const UNDER_WAY: usize = 16;
 /// How long the last deliveries may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -133,6 +135,10 @@ impl Beside {
 }
 
 impl Shared {
+    fn is_well(&self) -> bool {
+        self.errors.borrow().is_empty()
+    }
+
     fn error(&self, what: &str, problem: &io::Error) {
         self.errors.borrow_mut().push(format!("{what}: {problem}"));
     }
@@ -181,7 +187,8 @@ async fn try_listen(mut socket: TcpStream, mut bytes: Vec<u8>, shared: &Shared) 
                     frames::append(&mut pongs, pong, frame.payload, true);
                 }
                 OpCode::Data(_) | OpCode::Control(_) => {
-                    let what = format!("sent {}", frame.header.opcode);
+                    let code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    let what = format!("sent {} {}", frame.header.opcode, code.unwrap_or(0));
                     return Err(io::Error::other(what));
                 }
             }
@@ -222,7 +229,11 @@ async fn try_post(mut socket: TcpStream, token: &str, shared: &Shared) -> io::Re
         let phase = *shared.phase.borrow();
         match phase {
             Phase::Over => return Ok(()),
-            Phase::Before if shared.answers.borrow().len() < BEFORE => {}
+            Phase::Before if shared.answers.borrow().len() < BEFORE => {
+                while shared.ledger.borrow().in_flight() > UNDER_WAY && shared.is_well() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
             Phase::Before | Phase::Measured => {
                 tokio::time::sleep(PACE.saturating_sub(start.elapsed())).await;
             }

@@ -69,7 +69,12 @@ impl Postgres {
 
     /// Its address, password included.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+        self.url_of(USER, PASSWORD)
+    }
+
+    /// Its address for another role.
+    pub(crate) fn url_of(&self, user: &str, password: &str) -> String {
+        format!("postgres://{user}:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Its directory.

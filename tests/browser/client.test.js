@@ -61,6 +61,53 @@ for (const [name, blocked] of [
   });
 }
 
+test("eight channels of a page without WebSocket receive, and a post gets through", async (t) => {
+  const node = await gateway(t);
+  const gate = await proxy(t, node, (path) => (path.startsWith("/ws") ? "refuse" : "pass"));
+  const other = await site(t, { "/": newPage(gate, "chat/r0") });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context, other);
+  await page.waitForFunction(() => window.channel?.state === "open");
+  await page.evaluate(() => {
+    window.all = [channel];
+    for (let number = 1; number < 8; number += 1) all.push(gate.channel(`chat/r${number}`));
+    window.heard = all.map(() => []);
+    for (const [number, one] of all.entries()) one.addEventListener("message", ({ data }) => heard[number].push(data));
+  });
+  await page.waitForFunction(() => all.every(({ state }) => state === "open"), null, { timeout: 20_000 });
+  const used = await page.evaluate(() => all.map(({ transport }) => transport).sort());
+  assert.deepEqual(used, ["poll", "poll", "poll", "poll", "sse", "sse", "sse", "sse"]);
+  const posted = await page.evaluate(() => Promise.all(all.map((one, number) => one.post(`to ${number}`))));
+  assert.equal(posted.length, 8);
+  await page.waitForFunction(() => heard.every((texts) => texts.length === 1), null, { timeout: 20_000 });
+  assert.deepEqual(
+    await page.evaluate(() => heard),
+    Array.from({ length: 8 }, (_, number) => [`to ${number}`]),
+  );
+  assert.deepEqual(await page.evaluate(() => [errors, gaps]), [[], 0]);
+});
+
+test("seven tabs without WebSocket share what a browser has", async (t) => {
+  const node = await gateway(t);
+  const gate = await proxy(t, node, (path) => (path.startsWith("/ws") ? "refuse" : "pass"));
+  const other = await site(t, { "/": newPage(gate, "chat/lobby") });
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const pages = [];
+  for (let number = 0; number < 7; number += 1) {
+    const page = await open(t, context, other);
+    await page.waitForFunction(() => window.channel?.state === "open", null, { timeout: 20_000 });
+    pages.push(page);
+  }
+  const used = await Promise.all(pages.map((page) => page.evaluate(() => channel.transport)));
+  assert.deepEqual(used, ["sse", "sse", "sse", "sse", "poll", "poll", "poll"]);
+  await pages[0].evaluate(() => channel.post("from a stream"));
+  await pages[6].evaluate(() => channel.post("from a poll"));
+  for (const page of pages) await page.waitForFunction(() => messages.length === 2, null, { timeout: 20_000 });
+  await meet(pages);
+});
+
 test("a page that is put away and taken out again goes on where it was", async (t) => {
   const node = await gateway(t);
   const other = await site(t, { "/": newPage(node.url, ""), "/away": "<title>away</title>" });
@@ -179,4 +226,86 @@ test("the widget says so where it cannot work, and shows nobody as present", asy
   await named.locator("push-gate .person", { hasText: "Zoë (you)" }).waitFor();
   await named.evaluate(() => document.querySelector("push-gate").setAttribute("lang", "ko"));
   await named.locator("push-gate button", { hasText: "보내기" }).waitFor();
+});
+
+test("what goes wrong the widget tells in the reader's language, and in no other", async (t) => {
+  const node = await gateway(t, '[channels.off]\nkind = "off"\n');
+  const nobody = await site(t, {});
+  const page = (attributes) =>
+    `<!doctype html><meta charset="utf-8"><title>w</title><body><script type="module" src="${node.url}/widget.js"></script>` +
+    `<script>addEventListener("push-gate-error", ({ detail }) => (window.told = String(detail)));</script>` +
+    `<push-gate ${attributes}></push-gate>`;
+  const final = {
+    'channel=".."': /チャンネルは存在しません/,
+    'channel="off"': /チャンネルは存在しません/,
+    'channel="a/b/c/d/e"': /チャンネルは存在しません/,
+    'token="bad"': /トークンが無効です/,
+    'gate=""': /アドレスが正しくありません/,
+  };
+  const waiting = { 'gate="http://127.0.0.1:1"': /応答しません/, [`gate="${nobody}" token="some"`]: /応答しません/ };
+  const all = Object.entries({ ...final, ...waiting });
+  const files = Object.fromEntries(all.map(([attributes], index) => [`/${index}`, page(`lang="ja" ${attributes}`)]));
+  const other = await site(t, files);
+  const context = await chromium.newContext({ locale: "en-US" });
+  t.after(() => context.close());
+  for (const [index, [attributes, text]] of all.entries()) {
+    const reader = await open(t, context, `${other}/${index}`);
+    await reader.locator("push-gate").locator(".warning, .status", { hasText: text }).waitFor({ timeout: 10_000 });
+    const shown = await reader.locator("push-gate .warning, push-gate .status").allInnerTexts();
+    assert.doesNotMatch(shown.join(" "), /[a-z]/i, attributes);
+    assert.ok(await reader.evaluate(() => window.told), attributes);
+    await reader.close();
+  }
+});
+
+test("what is too large is told to a page of another origin", async (t) => {
+  const node = await gateway(t);
+  const embed =
+    `<!doctype html><meta charset="utf-8"><title>w</title><script type="module" src="${node.url}/widget.js"></script>` +
+    `<push-gate channel="chat/large"></push-gate>`;
+  const other = await site(t, { "/": newPage(node.url, "room/large"), "/widget": embed });
+  const context = await chromium.newContext({ locale: "en-US" });
+  t.after(() => context.close());
+  const page = await open(t, context, other);
+  await meet([page]);
+  const errors = await page.evaluate(async () => {
+    const { Pushgate } = await import(`${gate.url}pushgate.js`);
+    const post = await channel.post("x".repeat(1_100_000)).catch(({ code, status }) => [code, status]);
+    const told = [];
+    for (const length of [8300, 20_000]) {
+      const late = new Pushgate(gate.url, { token: "x".repeat(length) }).channel("room/large");
+      told.push(await new Promise((done) => late.addEventListener("close", ({ error }) => done(error.status))));
+    }
+    return [post, told];
+  });
+  assert.deepEqual(errors, [["too-large", 413], [414, 414]]);
+  const widget = await open(t, context, `${other}/widget`);
+  await widget.locator("push-gate .person").first().waitFor();
+  await widget.evaluate(() => {
+    const { shadowRoot } = document.querySelector("push-gate");
+    shadowRoot.querySelector("input").value = "x".repeat(2_000_000);
+    shadowRoot.querySelector("form").requestSubmit();
+  });
+  await widget.locator("push-gate .warning", { hasText: "That is too long to send." }).waitFor({ timeout: 10_000 });
+});
+
+test("the widget tells of a gateway that does not answer, and begins once it does", async (t) => {
+  const node = await gateway(t);
+  let isAway = false;
+  const gate = await proxy(t, node, () => (isAway ? "refuse" : "pass"));
+  const embed =
+    `<!doctype html><meta charset="utf-8"><title>w</title><script type="module" src="${node.url}/widget.js"></script>` +
+    `<script>addEventListener("push-gate-error", ({ detail }) => (window.told = detail.code));</script>` +
+    `<push-gate channel="chat/away" gate="${gate}"></push-gate>`;
+  const other = await site(t, { "/": embed });
+  const context = await chromium.newContext({ locale: "en-US" });
+  t.after(() => context.close());
+  isAway = true;
+  const page = await open(t, context, other);
+  const status = (text) => page.locator("push-gate .status", { hasText: text }).waitFor({ timeout: 20_000 });
+  await status("The gateway does not answer. Trying again…");
+  assert.equal(await page.evaluate(() => window.told), "unreachable");
+  isAway = false;
+  await status("1 here");
+  assert.equal(await page.locator("push-gate .warning").innerText(), "");
 });

@@ -107,3 +107,19 @@ test("the widget's page shows the widget at work", async (t) => {
     assert.deepEqual(page.problems, []);
   }
 });
+
+test("the page says that the gateway does not answer, and joins once it does", async (t) => {
+  const node = await gateway(t);
+  const context = await chromium.newContext();
+  t.after(() => context.close());
+  const page = await open(t, context, node.url);
+  await node.stop("SIGKILL");
+  await page.fill("#name", "Ada");
+  await page.click("#join button");
+  const trouble = page.locator("#trouble", { hasText: /^The gateway does not answer\. Trying again in \d+ s\.$/ });
+  await trouble.waitFor({ timeout: 5000 });
+  await node.start();
+  await page.locator(".person.self").waitFor({ timeout: 25_000 });
+  assert.equal(await page.locator("#trouble").innerText(), "");
+  assert.deepEqual(page.problems, []);
+});

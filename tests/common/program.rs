@@ -118,7 +118,7 @@ impl Program {
 
     /// What it said and complained of, for whoever finds it wanting.
     pub fn story(&self) -> String {
-        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
         format!("{:#?}\n{errors}", self.heard)
     }
 }

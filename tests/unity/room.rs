@@ -53,3 +53,16 @@ async fn a_token_is_renewed_and_taken_to_the_next_connection() {
     assert!(!heard.iter().any(|line| line.starts_with("closed")), "{heard:?}");
     lobby.ends().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_is_refused_for_now_is_left_alone_for_as_long_as_the_gateway_asks() {
+    let node = TestNode::with_config("[limits]\nexempt = []\nrooms_per_minute = 1\n").await;
+    let _first = TestClient::connect(&node, Transport::Ws, "chat/first", "").await;
+    let mut second = room(&node, "chat/second");
+    let told = second.says("failed rate-limited 429 ").await;
+    // Longer than it would ever wait by itself.
+    let seconds: u32 = told.parse().unwrap();
+    assert!((31..=62).contains(&seconds), "{seconds}");
+    let heard = second.ends().await;
+    assert!(!heard.iter().any(|line| line.starts_with("failed")), "{heard:?}");
+}

@@ -65,6 +65,24 @@ async fn one_sends_and_others_receive_the_same_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_anew_sees_all_who_stand_there() {
+    let node = TestNode::start().await;
+    let mut standing = Vec::new();
+    for x in 1..=5 {
+        let (login, mut client) = watcher(&node, "camera/hall").await;
+        // The one who came before, and what this one says.
+        client.send(&position(x)).await;
+        while client.next().await["data"]["x"] != x {}
+        standing.push((client, format!("{} {x} 0.5 -0.25", login.client_id)));
+    }
+    let mut newcomer = scene(&node, "camera/hall");
+    for (_, place) in &standing {
+        assert_eq!(&newcomer.says("got ").await, place);
+    }
+    newcomer.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn digits_are_those_of_single_precision_whatever_the_locale() {
     let node = TestNode::start().await;
     let (_, mut watcher) = watcher(&node, "camera").await;

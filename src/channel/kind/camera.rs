@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Accepted, Content, Inbound, Rejection, publish};
+use super::{Accepted, Content, Inbound, Rejection, is_object, publish};
 
 /// Three coordinates, with the digits they came with. Further members are dropped.
 #[derive(Deserialize)]
@@ -33,8 +33,7 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
 }
 
 fn place(text: &str) -> Result<Accepted, String> {
-    // What serde makes of an array would be a place, too.
-    if !text.trim_ascii_start().starts_with('{') {
+    if !is_object(text) {
         return Err(r#"expected {"x": number, "y": number, "z": number}"#.to_owned());
     }
     let Place { x, y, z } = serde_json::from_str(text).map_err(|error| {

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{Accepted, Content, Inbound, Rejection, publish};
+use super::{Accepted, Content, Inbound, Rejection, is_object, publish};
 
 /// What a client speaks.
 #[derive(Deserialize)]
@@ -22,15 +22,22 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             Ok(text) => Ok(said(text)),
             Err(_) => Err(refused("must be a string")),
         },
-        Inbound::Spoken(frame) => match serde_json::from_str::<Spoken>(frame) {
-            Ok(Spoken { message }) if !message.is_empty() => Ok(said(message)),
-            Ok(_) => Err(Rejection::Ignored("message: must not be empty".to_owned())),
-            Err(error) => {
-                let what = format!("expected {{\"message\": string}}: {error}");
-                Err(Rejection::Ignored(what))
-            }
-        },
+        Inbound::Spoken(text) => spoken(text).map_err(Rejection::Ignored),
         Inbound::Binary(_) => Err(Rejection::Binary),
+    }
+}
+
+fn spoken(text: &str) -> Result<Accepted, String> {
+    let wrong = |why: &str| format!(r#"expected {{"message": string}}{why}"#);
+    if !is_object(text) {
+        return Err(wrong(""));
+    }
+    let Spoken { message } =
+        serde_json::from_str(text).map_err(|error| wrong(&format!(": {error}")))?;
+    if message.is_empty() {
+        Err("message: must not be empty".to_owned())
+    } else {
+        Ok(said(message))
     }
 }
 
@@ -53,7 +60,9 @@ mod tests {
 
     #[test]
     fn what_is_spoken_in_another_shape_is_ignored_and_a_post_refused() {
-        for frame in ["", "hello", "{}", "[]", "7", r#"{"message":7}"#, r#"{"message":""}"#] {
+        for frame in
+            ["", "hello", "{}", "[]", r#"["a"]"#, "7", r#"{"message":7}"#, r#"{"message":""}"#]
+        {
             assert!(
                 matches!(accept(Inbound::Spoken(frame)), Err(Rejection::Ignored(_))),
                 "{frame}"

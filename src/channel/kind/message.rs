@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Accepted, Content, Inbound, Rejection, publish};
+use super::{Accepted, Content, Inbound, Rejection, is_object, publish};
 
 /// What a client speaks.
 #[derive(Deserialize)]
@@ -24,6 +24,10 @@ pub(super) fn accept(inbound: Inbound<'_>) -> Result<Accepted, Rejection> {
             Ok(publish(content(text)?))
         }
         Inbound::Spoken(frame) => {
+            if !is_object(frame) {
+                let what = "expected {\"value\": string}";
+                return Err(Rejection::Field("value", what.to_owned()));
+            }
             let spoken: Spoken = serde_json::from_str(frame).map_err(|error| {
                 Rejection::Field("value", format!("expected {{\"value\": string}}: {error}"))
             })?;
@@ -74,7 +78,16 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused_by_its_field() {
-        for frame in ["{}", r#"{"value":null}"#, r#"{"value":1}"#, r#"{"value":""}"#, "", "[]"] {
+        for frame in [
+            "{}",
+            r#"["a"]"#,
+            r#"["a",null,null]"#,
+            r#"{"value":null}"#,
+            r#"{"value":1}"#,
+            r#"{"value":""}"#,
+            "",
+            "[]",
+        ] {
             assert!(matches!(said(frame), Err(Rejection::Field("value", _))), "{frame}");
         }
         let addressed = said(r#"{"value":"a","to":7}"#);

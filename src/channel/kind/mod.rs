@@ -136,6 +136,11 @@ impl Kind {
     }
 }
 
+/// Whether `text` can be an object: serde would take an array for one as well.
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
+}
+
 /// `content` for everyone, with no key.
 const fn publish(content: Content) -> Accepted {
     Accepted::Publish { content, to: None, key: None }

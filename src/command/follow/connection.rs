@@ -24,7 +24,7 @@ pub(crate) enum Event {
     Position(String),
     /// The last event of a connection.
     Ended(Ending),
-    /// Ctrl-C.
+    /// Ctrl-C, or SIGTERM.
     Interrupted,
 }
 

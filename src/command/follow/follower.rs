@@ -13,7 +13,7 @@ use super::{Flow, Sink, Transport, Wish};
 use crate::command::backoff::Backoff;
 use crate::command::error::{CommandError, Retry};
 use crate::command::gateway::Gateway;
-use crate::command::identity::Identity;
+use crate::command::identity::{Identity, May};
 use crate::command::problem::Problem;
 use crate::command::{interrupt, output};
 
@@ -96,7 +96,9 @@ impl<'a> Follower<'a> {
     /// that could not be reached at all.
     pub(crate) fn run(mut self) -> Result<(), CommandError> {
         let (sender, events) = sync_channel(QUEUE);
-        interrupt::watch(sender.clone(), Event::Interrupted)?;
+        let interrupted = sender.clone();
+        // A full queue means that its reader is blocked; the grace takes care of that.
+        interrupt::watch(move || drop(interrupted.try_send(Event::Interrupted)))?;
         let done = self.connections(&sender, &events);
         self.identity.leave(&self.gateway);
         done
@@ -154,7 +156,7 @@ impl<'a> Follower<'a> {
     }
 
     fn plan(&mut self) -> Result<Plan, CommandError> {
-        let bearer = self.identity.for_subscription(&self.gateway, &self.wish.channel)?;
+        let bearer = self.identity.for_channel(&self.gateway, &self.wish.channel, May::Read)?;
         let mut query = vec![("ids", "1".to_owned()), ("users", self.wish.users.to_owned())];
         query.extend(self.progress.query());
         Ok(Plan {

@@ -14,10 +14,12 @@ mod poll;
 mod progress;
 mod sse;
 mod stream;
-mod ws;
+pub(crate) mod ws;
 
 use super::address::Channel;
 
+pub(crate) use connection::Plan;
+pub(crate) use ending::Ending;
 pub(crate) use follower::Follower;
 pub(crate) use message::{Message, one_line};
 

@@ -26,11 +26,11 @@ use crate::command::gateway::{CONNECT, Timing, told};
 /// How soon a wish to stop is seen.
 const TICK: Duration = Duration::from_millis(250);
 /// A gateway pings every 25 seconds unless it is told otherwise; after this long we ping it.
-const SILENCE: Duration = Duration::from_secs(45);
+pub(crate) const SILENCE: Duration = Duration::from_secs(45);
 /// How long the answer to our ping may take.
-const ANSWER: Duration = Duration::from_secs(15);
+pub(crate) const ANSWER: Duration = Duration::from_secs(15);
 /// The largest message, and the largest frame.
-const LARGEST: usize = 64 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024 * 1024;
 
 type Socket = WebSocket<MaybeTlsStream<TcpStream>>;
 
@@ -113,17 +113,25 @@ fn connect(plan: &Plan) -> Result<Socket, Ending> {
             Ok(socket)
         }
         Err(HandshakeError::Interrupted(_)) => Err(failed(ErrorKind::TimedOut.into())),
-        Err(HandshakeError::Failure(Error::Http(response))) => Err(refused(plan, &response)),
-        Err(HandshakeError::Failure(Error::Io(error))) => Err(failed(error)),
+        Err(HandshakeError::Failure(error)) => Err(not_upgraded(plan, error)),
+    }
+}
+
+/// What `error` in place of a WebSocket means. Waits: maybe for an answer of the gateway.
+pub(crate) fn not_upgraded(plan: &Plan, error: Error) -> Ending {
+    let unreachable = |error| plan.gateway.unreachable(ureq::Error::Io(error));
+    if let Error::Http(response) = error {
+        refused(plan, &response)
+    } else if let Error::Io(error) = error {
+        Ending::Failed(unreachable(error))
+    } else {
         // Something answered that does not speak WebSocket.
-        Err(HandshakeError::Failure(error)) => {
-            Err(Ending::Blocked(plan.gateway.unreachable(ureq::Error::Io(io::Error::other(error)))))
-        }
+        Ending::Blocked(unreachable(io::Error::other(error)))
     }
 }
 
 /// The handshake; the token goes into a header here too.
-fn request(plan: &Plan) -> Result<Request, Error> {
+pub(crate) fn request(plan: &Plan) -> Result<Request, Error> {
     let url = plan.url("ws", &[]).replacen("http", "ws", 1);
     let mut request = url.into_client_request()?;
     if let Some(secret) = &plan.bearer {
@@ -173,6 +181,7 @@ fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-fn lost(error: &Error) -> Ending {
+/// The end of a connection that stood.
+pub(crate) fn lost(error: &Error) -> Ending {
     Ending::Lost(error.to_string())
 }

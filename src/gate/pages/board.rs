@@ -19,6 +19,9 @@ use crate::channel::Topic;
 
 const TEMPLATE: &str = include_str!("../../../client-js/pages/board.html");
 
+/// What is said as long as the database was not read.
+const UNREAD: &str = "The topics cannot be read at the moment. They appear as soon as they can.";
+
 /// The page.
 pub(in crate::gate) async fn board(State(gate): State<Arc<Gate>>) -> Answer {
     board_of(&gate)?;
@@ -53,7 +56,10 @@ fn respond(page: String) -> Response {
 /// The page with the topics, as far as everyone may read them, and what was wrong with a comment.
 fn render(gate: &Gate, trouble: &str, comment: &str) -> String {
     let is_open = board_of(gate).is_ok_and(|(_, policy)| policy.anonymous);
-    let topics = topics_of(gate).ok().filter(|_| is_open);
+    let topics = if is_open { Some(topics_of(gate)) } else { None };
+    let unread = topics.as_ref().is_some_and(Result::is_err) && trouble.is_empty();
+    let trouble = if unread { UNREAD } else { trouble };
+    let topics = topics.and_then(Result::ok);
     let lines: String = topics.iter().flat_map(|topics| topics.list()).map(line).collect();
     fill(&[("topics", &lines), ("trouble", &escape(trouble)), ("comment", &escape(comment))])
 }

@@ -33,7 +33,7 @@ pub(super) struct Asset {
 }
 
 /// What the client is made of, each behind those that it builds on.
-const CLIENT: [Source; 12] = [
+const CLIENT: [Source; 17] = [
     include_str!("../../../client-js/src/errors.js"),
     include_str!("../../../client-js/src/json.js"),
     include_str!("../../../client-js/src/backoff.js"),
@@ -43,7 +43,12 @@ const CLIENT: [Source; 12] = [
     include_str!("../../../client-js/src/transport-sse.js"),
     include_str!("../../../client-js/src/transport-poll.js"),
     include_str!("../../../client-js/src/routes.js"),
+    include_str!("../../../client-js/src/slots.js"),
     include_str!("../../../client-js/src/wake.js"),
+    include_str!("../../../client-js/src/heard.js"),
+    include_str!("../../../client-js/src/handover.js"),
+    include_str!("../../../client-js/src/link.js"),
+    include_str!("../../../client-js/src/attempt.js"),
     include_str!("../../../client-js/src/stream.js"),
     include_str!("../../../client-js/src/channel.js"),
 ];

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Error, Row, Transaction};
 
-use super::super::database::{Append, Entry, Loaded, Window};
+use super::super::database::{Append, Entry, Loaded, Retried, Window};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
@@ -75,12 +75,32 @@ pub(super) async fn load(
     let (id, last) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
     let newest = "SELECT number, accepted, sender, message, \
                          retry_key, retry_body, retry_datetime, retry_ip \
-                  FROM pushgate_messages WHERE channel = $1 AND accepted > $2 \
+                  FROM pushgate_messages WHERE channel = $1 AND number < $2 \
                   ORDER BY number DESC LIMIT $3";
-    let bounds = (whole(window.since()), whole(window.most()));
-    let rows = client.query(newest, &[&id, &bounds.0, &bounds.1]).await?;
+    let (below, count) = window.rows();
+    let rows = client.query(newest, &[&id, &below, &count]).await?;
     let newest = rows.iter().map(|row| stored(row, last.epoch));
     Ok(Some(Loaded::of(last, window, newest)?))
+}
+
+/// The keys of posts accepted after `since`, newest first.
+pub(super) async fn retries(
+    client: &Client,
+    channel: &ChannelName,
+    since: u64,
+) -> Result<Vec<Retried>, Error> {
+    let newest = "SELECT number, accepted, sender, '', \
+                         retry_key, retry_body, retry_datetime, retry_ip, epoch \
+                  FROM pushgate_messages JOIN pushgate_channels ON id = channel \
+                  WHERE name = $1 AND accepted > $2 AND retry_key IS NOT NULL \
+                  ORDER BY number DESC";
+    let rows = client.query(newest, &[&channel.as_str(), &whole(since)]).await?;
+    let mut retries = Vec::new();
+    for row in &rows {
+        let Stored { position, at, sender, retry, .. } = stored(row, position(row, 8, 0)?.epoch)?;
+        retries.extend(retry.map(|retry| Retried { position, sender, at, retry }));
+    }
+    Ok(retries)
 }
 
 /// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
@@ -94,12 +114,14 @@ pub(super) async fn trim(
         return Ok(true);
     };
     let (id, last, mut bytes) = (row.try_get::<_, i64>(0)?, number(&row, 1)?, number(&row, 2)?);
-    let oldest = "SELECT number, accepted, octet_length(message)::bigint FROM pushgate_messages \
+    let oldest = "SELECT number, accepted, octet_length(message)::bigint, retry_key IS NOT NULL \
+                  FROM pushgate_messages \
                   WHERE channel = $1 ORDER BY number LIMIT $2";
     let (mut below, mut count) = (0, 0);
     for row in transaction.query(oldest, &[&id, &TRIMMED]).await? {
         let (place, at, length) = (number(&row, 0)?, number(&row, 1)?, number(&row, 2)?);
-        if !window.is_past(last, place, at, bytes) {
+        let is_retried = row.try_get::<_, bool>(3)? && at > window.retries_since();
+        if is_retried || !window.is_past(last, place, at, bytes) {
             break;
         }
         (below, count, bytes) = (place + 1, count + 1, bytes.saturating_sub(length));
@@ -111,6 +133,20 @@ pub(super) async fn trim(
         transaction.execute(shrink, &[&id, &whole(bytes)]).await?;
     }
     Ok(count < TRIMMED)
+}
+
+/// Forgets all that was said on a channel; the offset of the newest of it.
+pub(super) async fn forget(
+    transaction: &Transaction<'_>,
+    channel: &ChannelName,
+) -> Result<u64, Error> {
+    let find = "UPDATE pushgate_channels SET bytes = 0 WHERE name = $1 RETURNING id, last";
+    let Some(row) = transaction.query_opt(find, &[&channel.as_str()]).await? else {
+        return Ok(0);
+    };
+    let (id, last) = (row.try_get::<_, i64>(0)?, number(&row, 1)?);
+    transaction.execute("DELETE FROM pushgate_messages WHERE channel = $1", &[&id]).await?;
+    Ok(last)
 }
 
 /// The names of all channels.

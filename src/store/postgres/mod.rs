@@ -3,8 +3,11 @@
 //! One task speaks to it over one connection, which is opened anew whenever it is lost. Until then
 //! who wants a change is told at once that it cannot be made, and the topics stay as they were read.
 
+mod messages;
 mod tls;
+mod topics;
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,33 +16,39 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, GenericClient, Transaction};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::asked::{self, Asked, Queue, Written};
 use super::database::{
-    self, Answer, Change, Changed, Database, DatabaseError, Done, Order, Orders, TopicsTold,
+    Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
 };
 use super::error::StoreError;
-use crate::channel::{Topic, Topics};
+use crate::channel::{ChannelName, Topics};
 
 /// How long the server may take for anything: to connect, to change, to read.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a change waits for another one.
-const LOCKED: &str = "SET LOCAL lock_timeout = '2s'";
+/// How long a change waits for another program: reading waits as long.
+const LOCKED: &str = "SET LOCAL lock_timeout = '900ms'";
+/// Held by whoever adds: nodes take turns, other programs need not wait. "topics" in ASCII.
+const ADDING: i64 = 0x746f_7069_6373;
 /// How often the topics are read where nothing is heard: so a connection that is silently gone is found.
 const LOOK: Duration = Duration::from_secs(15);
+/// The same on a server that tells of nothing: a standby.
+const LOOK_OFTEN: Duration = Duration::from_millis(500);
 /// How long it waits before it connects again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What brings the tables from each version to the next; `pushgate_migrations` says which were done.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres-1.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/postgres-1.sql"), include_str!("../migrations/postgres-2.sql")];
 /// Held by whoever migrates: "pushgate" in ASCII. Source: PostgreSQL, advisory locks.
 const MIGRATING: i64 = 0x7075_7368_6761_7465;
 
 /// The database as tables of PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres {
-    orders: Orders,
+    queue: Queue,
     topics: TopicsTold,
     is_reached: Arc<AtomicBool>,
     task: JoinHandle<()>,
@@ -49,9 +58,11 @@ pub struct Postgres {
 struct Speaker {
     config: Config,
     tls: MakeRustlsConnect,
-    waiting: mpsc::Receiver<Order>,
+    waiting: mpsc::Receiver<Asked>,
     topics: watch::Sender<Option<Arc<Topics>>>,
     is_reached: Arc<AtomicBool>,
+    /// The newest offset of each channel before a commit of which it is not known whether it was made.
+    doubts: HashMap<String, u64>,
 }
 
 /// Why a connection is over.
@@ -81,11 +92,12 @@ impl Postgres {
         }
         let tls = tls::connector(ca)?;
         let (topics, told) = watch::channel(None);
-        let (orders, waiting) = Orders::new();
+        let (queue, waiting) = Queue::new();
         let is_reached = Arc::new(AtomicBool::new(false));
         let reached = Arc::clone(&is_reached);
-        let speaker = Speaker { config, tls, waiting, topics, is_reached: reached };
-        Ok(Self { orders, topics: told, is_reached, task: tokio::spawn(speaker.speak()) })
+        let doubts = HashMap::new();
+        let speaker = Speaker { config, tls, waiting, topics, is_reached: reached, doubts };
+        Ok(Self { queue, topics: told, is_reached, task: tokio::spawn(speaker.speak()) })
     }
 }
 
@@ -96,8 +108,8 @@ impl Drop for Postgres {
 }
 
 impl Database for Postgres {
-    fn change(&self, change: Change) -> Answer<'_> {
-        self.orders.ask(change)
+    fn change(&self, change: Change) -> Answer<'_, Changed> {
+        self.queue.ask(|waits| Asked::Change(change, waits))
     }
 
     fn topics(&self) -> TopicsTold {
@@ -106,6 +118,30 @@ impl Database for Postgres {
 
     fn is_reached(&self) -> bool {
         self.is_reached.load(Ordering::Relaxed)
+    }
+
+    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
+        self.queue.append(append)
+    }
+
+    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
+        self.queue.ask(|waits| Asked::Load(channel, window, waits))
+    }
+
+    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
+        self.queue.ask(|waits| Asked::Retries(channel, since, waits))
+    }
+
+    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool> {
+        self.queue.ask(|waits| Asked::Trim(channel, window, waits))
+    }
+
+    fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
+        self.queue.ask(|waits| Asked::Forget(channel, waits))
+    }
+
+    fn channels(&self) -> Answer<'_, Vec<String>> {
+        self.queue.ask(Asked::Channels)
     }
 }
 
@@ -122,7 +158,7 @@ impl Speaker {
             if connected.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
-            tracing::warn!(%why, "no connection to the database");
+            tracing::warn!(%why, "no connection to the database of DATABASE_URL or database.url");
             if self.refuse(pause, &why).await.is_none() {
                 return;
             }
@@ -133,34 +169,42 @@ impl Speaker {
     /// Tells who asks meanwhile that there is no database; `None` once nobody can ask any more.
     async fn refuse(&mut self, pause: Duration, why: &str) -> Option<()> {
         let until = tokio::time::Instant::now() + pause;
-        while let Ok(batch) =
-            tokio::time::timeout_at(until, database::next(&mut self.waiting)).await
-        {
+        while let Ok(batch) = tokio::time::timeout_at(until, asked::next(&mut self.waiting)).await {
             let error = DatabaseError::Unavailable(format!("the database is not there: {why}"));
-            Order::answer_all(batch?, Err(error));
+            asked::answer(batch?, Err(error));
         }
         Some(())
     }
 
     /// Connects, and does what is asked for as long as the connection lives.
     async fn connect(&mut self) -> Over {
+        match self.opened().await {
+            Ok(opened) => self.serve(opened).await,
+            Err(over) => over,
+        }
+    }
+
+    async fn opened(&mut self) -> Result<Opened, Over> {
         // Who asks while this takes long is told so.
         let opening = open(&self.config, &self.tls);
         tokio::pin!(opening);
-        let opened = loop {
+        loop {
             tokio::select! {
-                opened = &mut opening => break opened,
-                batch = database::next(&mut self.waiting) => {
-                    let Some(batch) = batch else { return Over::Asked };
+                opened = &mut opening => return opened.map_err(Over::Lost),
+                batch = asked::next(&mut self.waiting) => {
+                    let Some(batch) = batch else { return Err(Over::Asked) };
                     let why = "the database is not there yet".to_owned();
-                    Order::answer_all(batch, Err(DatabaseError::Unavailable(why)));
+                    asked::answer(batch, Err(DatabaseError::Unavailable(why)));
                 }
             }
-        };
-        let (mut client, mut heard, _driver) = match opened {
-            Ok(opened) => opened,
-            Err(why) => return Over::Lost(why),
-        };
+        }
+    }
+
+    async fn serve(&mut self, opened: Opened) -> Over {
+        let Opened { mut client, mut heard, look, _driver } = opened;
+        if let Err(why) = self.be_sure(&mut client).await {
+            return Over::Lost(why);
+        }
         if let Err(why) = self.read(&client).await {
             return Over::Lost(why);
         }
@@ -168,15 +212,15 @@ impl Speaker {
         tracing::info!("connected to the database");
         loop {
             let read = tokio::select! {
-                batch = database::next(&mut self.waiting) => {
+                batch = asked::next(&mut self.waiting) => {
                     let Some(batch) = batch else { return Over::Asked };
-                    self.change(&mut client, batch).await
+                    self.take(&mut client, batch).await
                 }
                 change = heard.recv() => match change {
                     Some(()) => self.read(&client).await,
                     None => Err("the connection ended".to_owned()),
                 },
-                () = tokio::time::sleep(LOOK) => self.read(&client).await,
+                () = tokio::time::sleep(look) => self.read(&client).await,
             };
             if let Err(why) = read {
                 return Over::Lost(why);
@@ -184,25 +228,68 @@ impl Speaker {
         }
     }
 
-    /// Makes all changes of `batch` in one commit, and answers them; an error ends the connection.
-    async fn change(&self, client: &mut Client, batch: Vec<Order>) -> Result<(), String> {
-        let changes = batch.iter().map(|order| &order.change);
-        let done = in_time(commit(client, changes)).await;
-        let read = match &done {
-            Ok(_) => self.read(client).await,
-            // What the server refuses, it refuses well: it is there.
-            Err(_) if !client.is_closed() => in_time(client.batch_execute("ROLLBACK")).await,
-            Err(why) => Err(why.clone()),
-        };
-        let told = |why| DatabaseError::Unavailable(format!("the database did not take it: {why}"));
-        Order::answer_all(batch, done.map_err(told));
-        read
+    /// Does all of `batch`: first what reads, then what writes, in one commit. An error ends the
+    /// connection.
+    async fn take(&mut self, client: &mut Client, batch: Vec<Asked>) -> Result<(), String> {
+        let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        for asked in reads {
+            read_for(client, asked).await;
+        }
+        if writes.is_empty() {
+            // A server that is gone is found by the next that speaks to it.
+            return if client.is_closed() {
+                Err("the connection ended".to_owned())
+            } else {
+                Ok(())
+            };
+        }
+        let is_about_topics = writes.iter().any(|asked| matches!(asked, Asked::Change(..)));
+        match in_time(commit(client, &mut writes, &mut self.doubts)).await {
+            Ok(written) => {
+                self.doubts.clear();
+                self.is_reached.store(true, Ordering::Relaxed);
+                let read = if is_about_topics { self.read(client).await } else { Ok(()) };
+                asked::answer(writes, Ok(written));
+                read
+            }
+            Err(why) => {
+                self.is_reached.store(false, Ordering::Relaxed);
+                let told = format!("the database did not take it: {why}");
+                asked::answer(writes, Err(DatabaseError::Unavailable(told)));
+                // What the server refuses, it refuses well: it is there.
+                if client.is_closed() || !self.doubts.is_empty() {
+                    return Err(why);
+                }
+                in_time(client.batch_execute("ROLLBACK")).await
+            }
+        }
+    }
+
+    /// After a commit that got no answer nobody knows whether it was made: takes back what was told to
+    /// have failed.
+    async fn be_sure(&mut self, client: &mut Client) -> Result<(), String> {
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        let doubts = &self.doubts;
+        in_time(async {
+            let transaction = client.transaction().await?;
+            // Whoever commits holds this: so the commit is over, if the server still knows it.
+            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ADDING]).await?;
+            for (channel, offset) in doubts {
+                messages::take_back(&transaction, channel, *offset).await?;
+            }
+            transaction.commit().await
+        })
+        .await?;
+        self.doubts.clear();
+        Ok(())
     }
 
     /// Reads the topics.
     async fn read(&self, client: &Client) -> Result<(), String> {
-        let topics = Topics::new(in_time(topics(client)).await?);
-        database::tell(topics, &self.topics);
+        let topics = Topics::new(in_time(topics::read(client)).await?);
+        asked::tell(topics, &self.topics);
         Ok(())
     }
 }
@@ -216,9 +303,17 @@ impl Drop for Driver {
     }
 }
 
-type Opened = (Client, mpsc::Receiver<()>, Driver);
+/// A connection that is ready.
+struct Opened {
+    client: Client,
+    /// Hears of changes. Its sender is gone once the connection is lost.
+    heard: mpsc::Receiver<()>,
+    /// How often the topics are read where nothing is heard.
+    look: Duration,
+    _driver: Driver,
+}
 
-/// A connection that is ready, and who hears of changes over it. The sender is gone once it is lost.
+/// Connects, and asks to be told of changes.
 async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String> {
     let (mut client, mut connection) = in_time(config.connect(tls.clone())).await?;
     let (changed, heard) = mpsc::channel(1);
@@ -236,12 +331,21 @@ async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String
         }
     }));
     migrate(&mut client).await?;
-    in_time(client.batch_execute("LISTEN pushgate_topics")).await?;
-    Ok((client, heard, driver))
+    let listens = in_time(client.batch_execute("LISTEN pushgate_topics")).await;
+    if let Err(why) = &listens {
+        tracing::info!(%why, "the database tells of no changes: it is asked for them");
+    }
+    let look = if listens.is_ok() { LOOK } else { LOOK_OFTEN };
+    Ok(Opened { client, heard, look, _driver: driver })
 }
 
 /// Does the migrations that were not done yet, all or none of them.
 async fn migrate(client: &mut Client) -> Result<(), String> {
+    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
+    // Who may not make tables, or nobody may write, can still use those that are there.
+    if in_time(version(client)).await? == Some(known) {
+        return Ok(());
+    }
     let done = in_time(async {
         let transaction = client.transaction().await?;
         // Several nodes may start at once.
@@ -265,50 +369,84 @@ async fn migrate(client: &mut Client) -> Result<(), String> {
     Err(format!("its tables have version {done}, and this build knows {known}"))
 }
 
+/// How many migrations were done; none where no table is there.
+async fn version(client: &Client) -> Result<Option<i32>, Error> {
+    let there = "SELECT to_regclass('pushgate_migrations') IS NOT NULL";
+    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let newest = "SELECT max(version) FROM pushgate_migrations";
+    client.query_one(newest, &[]).await?.try_get(0)
+}
+
+async fn read_for(client: &Client, asked: Asked) {
+    let failed = |why: String| {
+        tracing::error!(%why, "the database cannot be read");
+        DatabaseError::Unavailable(format!("the database cannot be read: {why}"))
+    };
+    match asked {
+        Asked::Load(channel, window, waits) => {
+            let loaded = in_time(messages::load(client, &channel, &window)).await;
+            drop(waits.send(loaded.map_err(failed)));
+        }
+        Asked::Retries(channel, since, waits) => {
+            let retries = in_time(messages::retries(client, &channel, since)).await;
+            drop(waits.send(retries.map_err(failed)));
+        }
+        Asked::Channels(waits) => {
+            drop(waits.send(in_time(messages::channels(client)).await.map_err(failed)));
+        }
+        other => other.failed(&DatabaseError::Unavailable("it does not read".to_owned())),
+    }
+}
+
+/// Does all of `writes` in one commit. Where it fails, `doubts` tells what may be there all the same.
 async fn commit(
     client: &mut Client,
-    changes: impl Iterator<Item = &Change> + Send,
-) -> Result<Vec<Done>, Error> {
-    let transaction = client.transaction().await?;
+    writes: &mut [Asked],
+    doubts: &mut HashMap<String, u64>,
+) -> Result<Vec<Written>, Error> {
+    let mut transaction = client.transaction().await?;
     transaction.batch_execute(LOCKED).await?;
-    // Between counting and adding nobody else may add; reading goes on.
-    let lock = "LOCK TABLE pushgate_topics IN SHARE ROW EXCLUSIVE MODE";
-    transaction.batch_execute(lock).await?;
-    let mut done = Vec::new();
-    for change in changes {
-        done.push(match change {
-            Change::Add(comment) => add(&transaction, comment).await?,
-            Change::Remove(id) => Ok(remove(&transaction, *id).await?),
+    // Between counting and adding no other node may add.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ADDING]).await?;
+    let (mut written, mut first) = (Vec::new(), HashMap::new());
+    for asked in writes {
+        // What a rule of the database refuses takes nothing else along.
+        let savepoint = transaction.transaction().await?;
+        written.push(match write(&savepoint, asked).await {
+            Ok(done) => {
+                savepoint.commit().await?;
+                if let (Written::Appended(position), Asked::Append(append)) = (&done, &asked) {
+                    let channel = append.entry().channel.as_str().to_owned();
+                    first.entry(channel).or_insert(position.offset - 1);
+                }
+                done
+            }
+            Err(error) if is_refusal(&error) => {
+                savepoint.rollback().await?;
+                Written::Refused
+            }
+            Err(error) => return Err(error),
         });
     }
+    *doubts = first;
     transaction.commit().await?;
-    Ok(done)
+    Ok(written)
 }
 
-async fn add(transaction: &Transaction<'_>, comment: &str) -> Result<Done, Error> {
-    if !Topics::new(topics(transaction).await?).has_room_for(comment) {
-        return Ok(Err(DatabaseError::Full));
-    }
-    let insert = "INSERT INTO pushgate_topics (comment) VALUES ($1) RETURNING id";
-    let id = transaction.query_one(insert, &[&comment]).await?.try_get(0)?;
-    Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
-}
-
-async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<Changed, Error> {
-    let rows = transaction.execute("DELETE FROM pushgate_topics WHERE id = $1", &[&id]).await?;
-    Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
-}
-
-/// The newest topics, oldest first. Comments that another program wrote are cut to their bound.
-async fn topics(client: &impl GenericClient) -> Result<Vec<Topic>, Error> {
-    let select = "SELECT id, comment FROM ( \
-                      SELECT id, left(comment, $1) AS comment FROM pushgate_topics \
-                      ORDER BY id DESC LIMIT $2 \
-                  ) AS newest ORDER BY id";
-    let length = i32::try_from(Topics::COMMENT).unwrap_or(i32::MAX);
-    let most = i64::try_from(Topics::MOST).unwrap_or(i64::MAX);
-    let rows = client.query(select, &[&length, &most]).await?;
-    rows.iter().map(|row| Ok(Topic { id: row.try_get(0)?, comment: row.try_get(1)? })).collect()
+async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written, Error> {
+    Ok(match asked {
+        Asked::Change(change, _) => Written::Changed(topics::change(savepoint, change).await?),
+        Asked::Append(append) => {
+            Written::Appended(messages::append(savepoint, &mut **append).await?)
+        }
+        Asked::Trim(channel, window, _) => {
+            Written::Trimmed(messages::trim(savepoint, channel, window).await?)
+        }
+        Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel).await?),
+        Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
+    })
 }
 
 /// What `work` comes to, or why it does not.
@@ -317,6 +455,13 @@ async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, S
         Ok(done) => done.map_err(|error| told(&error)),
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
+}
+
+/// Whether a rule of the tables says no: a constraint, a trigger, a text that the encoding has not.
+/// Source: PostgreSQL, appendix A: classes 22, 23 and P0.
+fn is_refusal(error: &Error) -> bool {
+    let code = error.code().map_or("", SqlState::code);
+    ["22", "23", "P0"].iter().any(|class| code.starts_with(class))
 }
 
 /// What is told of `error`: never what was asked, and no password.

@@ -1,8 +1,8 @@
 //! Durable channels in SQLite.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::database::{Append, Entry, Loaded, Window};
+use super::super::database::{Append, Entry, Loaded, Retried, Window};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
@@ -10,23 +10,23 @@ const TRIMMED: usize = 500;
 
 /// Writes a publication down and gives it its place.
 pub(super) fn append(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     append: &mut dyn Append,
 ) -> rusqlite::Result<Position> {
     let Entry { channel, known, .. } = append.entry();
     let place = "INSERT INTO pushgate_channels (name, epoch, last, bytes) VALUES (?1, ?2, ?3, 0) \
                  ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING id, epoch, last";
     let fresh = params![channel.as_str(), known.epoch.to_string(), whole(known.offset + 1)];
-    let (id, position) = transaction.prepare_cached(place)?.query_row(fresh, |row| {
-        Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?))
-    })?;
+    let (id, position) = connection
+        .prepare_cached(place)?
+        .query_row(fresh, |row| Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?)))?;
     let message = append.render(position);
     let Entry { sender, at, retry, .. } = append.entry();
     let keep = "INSERT INTO pushgate_messages \
                 (channel, number, accepted, sender, message, \
                  retry_key, retry_body, retry_datetime, retry_ip) \
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    transaction.prepare_cached(keep)?.execute(params![
+    connection.prepare_cached(keep)?.execute(params![
         id,
         whole(position.offset),
         whole(at),
@@ -38,24 +38,24 @@ pub(super) fn append(
         retry.map(|retry| retry.ip.as_str()),
     ])?;
     let grow = "UPDATE pushgate_channels SET bytes = bytes + ?2 WHERE id = ?1";
-    transaction.prepare_cached(grow)?.execute(params![id, length(&message)])?;
+    connection.prepare_cached(grow)?.execute(params![id, length(&message)])?;
     Ok(position)
 }
 
 /// Takes back what was written down of a channel beyond `offset`, by a commit of which nobody knows
 /// whether it was made.
 pub(super) fn take_back(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     channel: &str,
     offset: u64,
 ) -> rusqlite::Result<()> {
     let forget = "DELETE FROM pushgate_messages WHERE number > ?2 AND channel = \
                   (SELECT id FROM pushgate_channels WHERE name = ?1)";
-    transaction.execute(forget, params![channel, whole(offset)])?;
+    connection.execute(forget, params![channel, whole(offset)])?;
     let back = "UPDATE pushgate_channels SET last = min(last, ?2), bytes = \
                 (SELECT coalesce(sum(octet_length(message)), 0) FROM pushgate_messages \
                  WHERE channel = pushgate_channels.id) WHERE name = ?1";
-    transaction.execute(back, params![channel, whole(offset)])?;
+    connection.execute(back, params![channel, whole(offset)])?;
     Ok(())
 }
 
@@ -75,22 +75,45 @@ pub(super) fn load(
     };
     let newest = "SELECT number, accepted, sender, message, \
                          retry_key, retry_body, retry_datetime, retry_ip \
-                  FROM pushgate_messages WHERE channel = ?1 AND accepted > ?2 \
+                  FROM pushgate_messages WHERE channel = ?1 AND number < ?2 \
                   ORDER BY number DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(newest)?;
-    let bounds = params![id, whole(window.since()), whole(window.most())];
-    let newest = statement.query_map(bounds, |row| stored(row, last.epoch))?;
+    let (below, count) = window.rows();
+    let newest = statement.query_map(params![id, below, count], |row| stored(row, last.epoch))?;
     Loaded::of(last, window, newest).map(Some)
+}
+
+/// The keys of posts accepted after `since`, newest first.
+pub(super) fn retries(
+    connection: &Connection,
+    channel: &ChannelName,
+    since: u64,
+) -> rusqlite::Result<Vec<Retried>> {
+    let newest = "SELECT number, accepted, sender, '', \
+                         retry_key, retry_body, retry_datetime, retry_ip, epoch \
+                  FROM pushgate_messages JOIN pushgate_channels ON id = channel WHERE name = ?1 \
+                  ORDER BY number DESC";
+    let mut statement = connection.prepare_cached(newest)?;
+    let mut rows = statement.query([channel.as_str()])?;
+    let mut retries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Stored { position, at, sender, retry, .. } = stored(row, position(row, 8, 0)?.epoch)?;
+        if at <= since {
+            break;
+        }
+        retries.extend(retry.map(|retry| Retried { position, sender, at, retry }));
+    }
+    Ok(retries)
 }
 
 /// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
 pub(super) fn trim(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     channel: &ChannelName,
     window: &Window,
 ) -> rusqlite::Result<bool> {
     let find = "SELECT id, last, bytes FROM pushgate_channels WHERE name = ?1";
-    let found = transaction
+    let found = connection
         .prepare_cached(find)?
         .query_row([channel.as_str()], |row| {
             Ok((row.get::<_, i64>(0)?, number(row, 1)?, number(row, 2)?))
@@ -99,26 +122,42 @@ pub(super) fn trim(
     let Some((id, last, mut bytes)) = found else {
         return Ok(true);
     };
-    let oldest = "SELECT number, accepted, octet_length(message) FROM pushgate_messages \
+    let oldest = "SELECT number, accepted, octet_length(message), retry_key IS NOT NULL \
+                  FROM pushgate_messages \
                   WHERE channel = ?1 ORDER BY number LIMIT ?2";
-    let mut statement = transaction.prepare_cached(oldest)?;
+    let mut statement = connection.prepare_cached(oldest)?;
     let mut rows = statement.query(params![id, i64::try_from(TRIMMED).unwrap_or(i64::MAX)])?;
     let (mut below, mut count) = (0, 0);
     while let Some(row) = rows.next()? {
         let (place, at, length) = (number(row, 0)?, number(row, 1)?, number(row, 2)?);
-        if !window.is_past(last, place, at, bytes) {
+        let is_retried = row.get::<_, bool>(3)? && at > window.retries_since();
+        if is_retried || !window.is_past(last, place, at, bytes) {
             break;
         }
-        (below, count, bytes) = (place + 1, count + 1, bytes - length);
+        (below, count, bytes) = (place + 1, count + 1, bytes.saturating_sub(length));
     }
     drop(rows);
     if count > 0 {
         let forget = "DELETE FROM pushgate_messages WHERE channel = ?1 AND number < ?2";
-        transaction.prepare_cached(forget)?.execute(params![id, whole(below)])?;
+        connection.prepare_cached(forget)?.execute(params![id, whole(below)])?;
         let shrink = "UPDATE pushgate_channels SET bytes = ?2 WHERE id = ?1";
-        transaction.prepare_cached(shrink)?.execute(params![id, whole(bytes)])?;
+        connection.prepare_cached(shrink)?.execute(params![id, whole(bytes)])?;
     }
     Ok(count < TRIMMED)
+}
+
+/// Forgets all that was said on a channel; the offset of the newest of it.
+pub(super) fn forget(connection: &Connection, channel: &ChannelName) -> rusqlite::Result<u64> {
+    let find = "UPDATE pushgate_channels SET bytes = 0 WHERE name = ?1 RETURNING id, last";
+    let found = connection
+        .prepare_cached(find)?
+        .query_row([channel.as_str()], |row| Ok((row.get::<_, i64>(0)?, number(row, 1)?)))
+        .optional()?;
+    let Some((id, last)) = found else {
+        return Ok(0);
+    };
+    connection.prepare_cached("DELETE FROM pushgate_messages WHERE channel = ?1")?.execute([id])?;
+    Ok(last)
 }
 
 /// The names of all channels.
@@ -147,7 +186,8 @@ fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
 
 fn position(row: &Row<'_>, epoch: usize, offset: usize) -> rusqlite::Result<Position> {
     let text: String = row.get(epoch)?;
-    let wrong = || rusqlite::Error::InvalidColumnType(epoch, text.clone(), rusqlite::types::Type::Text);
+    let wrong =
+        || rusqlite::Error::InvalidColumnType(epoch, text.clone(), rusqlite::types::Type::Text);
     Ok(Position { epoch: Epoch::parse(&text).ok_or_else(wrong)?, offset: number(row, offset)? })
 }
 

@@ -1,33 +1,33 @@
 //! The topics of the board in SQLite.
 
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, Row};
 
 use super::super::database::{Change, Changed, DatabaseError};
 use crate::channel::{Topic, Topics};
 
 /// Makes a change.
 pub(super) fn change(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     change: &Change,
 ) -> rusqlite::Result<Result<Changed, DatabaseError>> {
     match change {
-        Change::Add(comment) => add(transaction, comment),
-        Change::Remove(id) => Ok(Ok(remove(transaction, *id)?)),
+        Change::Add(comment) => add(connection, comment),
+        Change::Remove(id) => Ok(Ok(remove(connection, *id)?)),
     }
 }
 
-fn add(transaction: &Transaction<'_>, comment: &str) -> rusqlite::Result<Result<Changed, DatabaseError>> {
-    if !Topics::new(read(transaction)?).has_room_for(comment) {
+fn add(connection: &Connection, comment: &str) -> rusqlite::Result<Result<Changed, DatabaseError>> {
+    if !Topics::new(read(connection)?).has_room_for(comment) {
         return Ok(Err(DatabaseError::Full));
     }
     let insert = "INSERT INTO pushgate_topics (comment) VALUES (?1) RETURNING id";
-    let id = transaction.prepare_cached(insert)?.query_row([comment], |row| row.get(0))?;
+    let id = connection.prepare_cached(insert)?.query_row([comment], |row| row.get(0))?;
     Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
 }
 
-fn remove(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<Changed> {
+fn remove(connection: &Connection, id: i64) -> rusqlite::Result<Changed> {
     let delete = "DELETE FROM pushgate_topics WHERE id = ?1";
-    let rows = transaction.prepare_cached(delete)?.execute([id])?;
+    let rows = connection.prepare_cached(delete)?.execute([id])?;
     Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
 }
 

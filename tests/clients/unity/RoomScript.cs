@@ -21,7 +21,7 @@ internal sealed class RoomScript
         room.Opened += () => Console.WriteLine("open " + client.ClientId);
         room.Received += message => Console.WriteLine("said " + message.ClientId + " " + message.Data.Text);
         room.Gap += gap => Console.WriteLine("gap " + gap.Since + " " + gap.Next);
-        room.Failed += trouble => Console.WriteLine("failed " + trouble.Error);
+        room.Failed += trouble => Console.WriteLine("failed " + trouble.Error.Code + " " + trouble.Error.Status + " " + Seconds(trouble));
         room.Closed += error => Console.WriteLine("closed " + error);
     }
 
@@ -46,6 +46,12 @@ internal sealed class RoomScript
         else if (words[0] == "/rest") client.Rest();
         else if (words[0] == "/wake") client.Wake();
         else Console.WriteLine(room.Say(string.Join(" ", words)) ? "did say" : "could not say");
+    }
+
+    /// <summary>Whole seconds until it is tried again.</summary>
+    static int Seconds(PushgateTrouble trouble)
+    {
+        return (int)(trouble.RetryIn ?? -1);
     }
 
     /// <summary>The real clock, or ahead of it.</summary>

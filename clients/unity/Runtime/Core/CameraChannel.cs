@@ -7,6 +7,11 @@ namespace Pushgate
     /// </summary>
     public sealed class CameraChannel
     {
+        /// <summary>
+        /// Earlier positions to begin with: the gateway by itself tells the newest of all, which is that of one sender.
+        /// </summary>
+        const int Earlier = 300;
+
         readonly PushgateClient client;
         CameraPosition? wanted;
         CameraPosition? sent;
@@ -20,13 +25,16 @@ namespace Pushgate
         public CameraChannel(PushgateClient client, string name = "camera", double maxRate = 0)
         {
             this.client = client;
-            Channel = client.Channel(name, new ChannelOptions { IsNewestEnough = true, MaxRate = maxRate });
+            Channel = client.Channel(name, new ChannelOptions { History = Earlier, IsNewestEnough = true, MaxRate = maxRate });
             Channel.Opened += Forget;
             Channel.Received += Hear;
             Channel.Ticked = Send;
         }
 
-        /// <summary>Another client was seen.</summary>
+        /// <summary>
+        /// Another client was seen. Who comes anew sees first, in order, whom the last 300 positions of the scene are of,
+        /// also those who have left since.
+        /// </summary>
         public event Action<Sighting> Seen;
 
         /// <summary>A position of ours came back: everyone has it.</summary>

@@ -26,6 +26,7 @@ namespace Pushgate
 
         StreamPosition position;
         Connection connection;
+        string target;
         string token;
         int refusals;
         int attempt;
@@ -146,7 +147,8 @@ namespace Pushgate
             attempt += 1;
             dueAt = now + Patience;
             connection = client.NewConnection(token, new Inbox(options.Waiting, options.IsNewestEnough));
-            client.Connect(connection, "/ws" + path + Query());
+            target = "/ws" + path + Query();
+            client.Connect(connection, target);
         }
 
         string Query()
@@ -217,7 +219,7 @@ namespace Pushgate
             State = PushgateState.Waiting;
             dueAt = double.PositiveInfinity;
             int asked = attempt;
-            client.AskWhy(path, token, why =>
+            client.AskWhy(target, token, why =>
             {
                 if (asked == attempt) Fail(why ?? error, client.Now());
             });

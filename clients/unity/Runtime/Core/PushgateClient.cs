@@ -31,7 +31,7 @@ namespace Pushgate
 
         string name;
         Identity identity;
-        HttpRequest asking;
+        Entry asking;
         bool isWanted;
         bool isResting;
         double tryAt;
@@ -81,8 +81,7 @@ namespace Pushgate
         {
             name = displayName;
             string before = identity?.Token;
-            identity = null;
-            asking = null;
+            Forget();
             isWanted = true;
             tryAt = notBefore;
             if (before != null) SayGoodbye(before);
@@ -93,8 +92,7 @@ namespace Pushgate
         {
             Close();
             string token = identity?.Token;
-            identity = null;
-            asking = null;
+            Forget();
             isWanted = false;
             if (token != null) SayGoodbye(token);
         }
@@ -167,9 +165,7 @@ namespace Pushgate
         /// <summary>A token was refused: whoever asks next gets another.</summary>
         internal void Drop(string token)
         {
-            if (token == null || identity?.Token != token) return;
-            identity = null;
-            asking = null;
+            if (token != null && identity?.Token == token) Forget();
         }
 
         /// <summary>
@@ -177,8 +173,7 @@ namespace Pushgate
         /// </summary>
         internal void Expel(PushgateError error)
         {
-            identity = null;
-            asking = null;
+            Forget();
             GiveUp(error);
         }
 
@@ -205,13 +200,13 @@ namespace Pushgate
         }
 
         /// <summary>
-        /// Why the gateway refuses a channel: a WebSocket does not tell, and another request may. What it tells is null
-        /// where nothing is refused.
+        /// Why the gateway refuses a connection: a WebSocket does not tell, and the same request without an upgrade
+        /// does. What it tells is null where an upgrade is all that it lacks.
         /// </summary>
-        internal void AskWhy(string path, string token, Action<PushgateError> told)
+        internal void AskWhy(string target, string token, Action<PushgateError> told)
         {
-            var request = new HttpRequest("GET", address.Http("/users" + path + "?limit=1"), token, null);
-            Ask(request, answer => told(PushgateError.Of(answer)));
+            var request = new HttpRequest("GET", address.Http(target + "&why=1"), token, null);
+            platform.Ask(request, answer => answers.Enqueue(() => told(PushgateError.OfRefusal(answer))));
         }
 
         /// <summary>Seconds of the clock.</summary>
@@ -246,24 +241,42 @@ namespace Pushgate
             attempts.Note(now);
             string form = string.IsNullOrEmpty(name) ? "" : "name=" + Address.Escape(name);
             var request = new HttpRequest("POST", address.Http("/login?users=none"), token, form);
-            asking = request;
-            Ask(request, answer => Entered(request, answer));
+            var entry = new Entry();
+            asking = entry;
+            platform.Ask(request, answer =>
+            {
+                if (entry.Come(answer)) answers.Enqueue(() => Entered(entry, token, answer));
+                else Undo(answer);
+            });
         }
 
-        void Entered(HttpRequest request, HttpAnswer answer)
+        void Entered(Entry entry, string token, HttpAnswer answer)
         {
+            // Given up, and undone, while it waited here.
+            if (asking != entry) return;
             double now = clock();
             PushgateError error = PushgateError.Of(answer);
             Identity entered = error == null ? Identity.Read(answer.Body, now) : null;
-            if (asking != request)
-            {
-                // Overtaken by a logout, or by another login.
-                if (entered != null && request.Token == null) SayGoodbye(entered.Token);
-                return;
-            }
             asking = null;
             if (entered != null) Become(entered);
-            else Refused(error ?? PushgateError.Unreachable("what came is no answer to a login"), request.Token, now);
+            else Refused(error ?? PushgateError.Unreachable("what came is no answer to a login"), token, now);
+        }
+
+        /// <summary>Nobody any more; what is under way makes us nobody, either.</summary>
+        void Forget()
+        {
+            Entry overtaken = asking;
+            identity = null;
+            asking = null;
+            HttpAnswer came = overtaken?.GiveUp();
+            if (came != null) Undo(came);
+        }
+
+        /// <summary>Ends whom a login made that nobody waits for any more. On any thread: there may be no more updates.</summary>
+        void Undo(HttpAnswer answer)
+        {
+            Identity entered = PushgateError.Of(answer) == null ? Identity.Read(answer.Body, 0) : null;
+            if (entered != null) SayGoodbye(entered.Token);
         }
 
         void Become(Identity entered)
@@ -307,11 +320,6 @@ namespace Pushgate
         void SayGoodbye(string token)
         {
             platform.Ask(new HttpRequest("POST", address.Http("/logout"), token, ""), answer => { });
-        }
-
-        void Ask(HttpRequest request, Action<HttpAnswer> answered)
-        {
-            platform.Ask(request, answer => answers.Enqueue(() => answered(answer)));
         }
     }
 }

@@ -12,6 +12,8 @@ namespace Pushgate
         internal const int SlowConsumer = 4008;
         internal const int TooFast = 4009;
 
+        const int UpgradeRequired = 426;
+
         PushgateError(string code, string detail)
         {
             Code = code;
@@ -95,6 +97,12 @@ namespace Pushgate
                 Status = answer.Status,
                 RetryAfter = answer.RetryAfter,
             };
+        }
+
+        /// <summary>What a WebSocket was refused for, asked for without one; null where it is not refused.</summary>
+        internal static PushgateError OfRefusal(HttpAnswer answer)
+        {
+            return answer.Status == UpgradeRequired ? null : Of(answer);
         }
 
         /// <summary>What <c>{"error":{…}}</c> tells: something that was sent was not taken.</summary>

@@ -28,6 +28,20 @@ internal static class CameraCases
         Cases.Same("{\"x\":1,\"y\":0.5,\"z\":-2.0011}", gateway.Socket.Sent.Single(), "once after each opening");
     }
 
+    public static void it_begins_with_whom_there_was_before()
+    {
+        var gateway = new FakeGateway();
+        CameraChannel camera = Open(gateway);
+        Cases.That(gateway.Socket.Request.Url.EndsWith("&history=300"), gateway.Socket.Request.Url);
+        gateway.End(0);
+        gateway.Wait(1);
+        Cases.That(gateway.Socket.Request.Url.EndsWith("&since=e-0"), gateway.Socket.Request.Url);
+        camera.Channel.Close();
+        camera.Channel.Open();
+        gateway.Client.Update();
+        Cases.That(gateway.Socket.Request.Url.EndsWith("&history=300"), gateway.Socket.Request.Url);
+    }
+
     public static void the_rate_is_kept()
     {
         foreach (double rate in new double[] { 10, 20, 2.5 })

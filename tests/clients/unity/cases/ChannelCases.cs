@@ -184,13 +184,14 @@ internal static class ChannelCases
         gateway.Channel("camera/a b");
         gateway.LetIn();
         gateway.End(0);
-        Cases.Same("GET http://gate.test:8080/base/users/camera/a%20b?limit=1 t1", gateway.Asked.Method + " " + gateway.Asked.Url + " " + gateway.Asked.Token);
+        string asked = "GET http://gate.test:8080/base/ws/camera/a%20b" + Asks + "&why=1 t1";
+        Cases.Same(asked, gateway.Asked.Method + " " + gateway.Asked.Url + " " + gateway.Asked.Token);
         gateway.Answer(503, "{\"code\":\"over-capacity\"}", 7);
         Cases.Same("over-capacity 7", gateway.Troubles.Last().Error.Code + " " + gateway.Troubles.Last().RetryIn);
         gateway.Wait(7);
         Cases.Same(2, gateway.Sockets.Count);
         gateway.End(0);
-        gateway.Answer(200, "{\"users\":[]}");
+        gateway.Answer(426, "{\"code\":\"upgrade-required\"}");
         Cases.Same("unreachable", gateway.Troubles.Last().Error.Code, "refused without a reason");
         gateway.Wait(1);
         gateway.End(0);
@@ -332,7 +333,7 @@ internal static class ChannelCases
         gateway.Client.Wake();
         gateway.Client.Update();
         Cases.Same(2, gateway.Sockets.Count);
-        gateway.Answer(200, "{}");
+        gateway.Answer(426, "{}");
         gateway.Start();
         Cases.Same("2 Open", gateway.Sockets.Count + " " + channel.State);
     }

@@ -67,6 +67,18 @@ internal sealed class FakeGateway : IPlatform
         Client.Update();
     }
 
+    /// <summary>Answers what was asked last with success; nobody updates.</summary>
+    internal void AnswerUnseen(string body)
+    {
+        callbacks.Last()(new HttpAnswer(200, body, null));
+    }
+
+    /// <summary>What a login answers.</summary>
+    internal static string Entered(string clientId, string token)
+    {
+        return "{\"client_id\":\"" + clientId + "\",\"token\":\"" + token + "\",\"expires_in\":7200}";
+    }
+
     /// <summary>Answers a login: client <c>c1</c> with token <c>t1</c>, and so on.</summary>
     internal void LetIn(double life = 7200)
     {
@@ -79,7 +91,7 @@ internal sealed class FakeGateway : IPlatform
     /// <summary>Answers a renewal with another token for the same client.</summary>
     internal void Renew(string clientId, string token)
     {
-        Answer(200, "{\"client_id\":\"" + clientId + "\",\"token\":\"" + token + "\",\"expires_in\":7200}");
+        Answer(200, Entered(clientId, token));
     }
 
     /// <summary>The gateway's first word on the newest socket.</summary>

@@ -143,6 +143,34 @@ internal static class LoginCases
         Cases.Same(null, late.Client.ClientId);
     }
 
+    public static void who_leaves_during_a_login_stays_nowhere_though_nobody_updates_any_more()
+    {
+        foreach (bool isAnswered in new[] { false, true })
+        {
+            var gateway = new FakeGateway();
+            gateway.Client.Login();
+            gateway.Client.Update();
+            if (isAnswered) gateway.AnswerUnseen(FakeGateway.Entered("c1", "t1"));
+            gateway.Client.Logout();
+            if (!isAnswered) gateway.AnswerUnseen(FakeGateway.Entered("c1", "t1"));
+            Cases.Same("http://gate.test:8080/base/logout t1", gateway.Asked.Url + " " + gateway.Asked.Token);
+            gateway.Wait(1000);
+            Cases.Same("2 ", gateway.Requests.Count + " " + gateway.Client.ClientId);
+        }
+    }
+
+    public static void who_leaves_during_a_renewal_leaves_with_the_new_token_too()
+    {
+        var gateway = new FakeGateway();
+        gateway.Client.Login();
+        gateway.LetIn(100);
+        gateway.Wait(81);
+        gateway.AnswerUnseen(FakeGateway.Entered("c1", "t1b"));
+        gateway.Client.Logout();
+        string[] left = gateway.Requests.Where(request => request.Url.EndsWith("/logout")).Select(request => request.Token).ToArray();
+        Cases.Same("t1b t1", string.Join(" ", left));
+    }
+
     public static void a_second_login_makes_another_client()
     {
         var gateway = new FakeGateway();

@@ -104,7 +104,20 @@ final class CameraCheck {
             scene.camera.setMaxRate(2.5);
             scene.camera.open();
             Peer peer = scene.gateway.peer();
-            check(peer.request.line.contains("&max_rate=2.5 "), peer.request.line);
+            check(peer.request.line.contains("&max_rate=2.5&"), peer.request.line);
+        }
+    }
+
+    public static void whoHearsLessSaysNoLess() throws IOException, InterruptedException {
+        try (Scene scene = new Scene()) {
+            scene.camera.setRate(100);
+            scene.camera.setMaxRate(0.1);
+            Peer peer = scene.opened();
+            // A second's worth without an echo would be all, were they not asked to be rare.
+            for (int number = 1; number <= 130; number += 1) {
+                scene.camera.move(number, 0, 0);
+                check(peer.textWithin(500) != null, "it goes on without an echo, also behind " + number);
+            }
         }
     }
 

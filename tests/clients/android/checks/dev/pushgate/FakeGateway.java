@@ -19,6 +19,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
@@ -32,6 +34,7 @@ final class FakeGateway implements AutoCloseable {
 
     private final BlockingQueue<Peer> peers = new LinkedBlockingQueue<>();
     private final Map<String, Queue<String>> refusals = new HashMap<>();
+    private final Map<String, CountDownLatch> held = new ConcurrentHashMap<>();
     private final List<Socket> sockets = new ArrayList<>();
     private final ServerSocket listener;
     private volatile int life = 7200;
@@ -83,6 +86,11 @@ final class FakeGateway implements AutoCloseable {
         int length = body.getBytes(StandardCharsets.UTF_8).length;
         String answer = status + "\r\n" + headers + "Content-Length: " + length + "\r\n\r\n" + body;
         refusals.computeIfAbsent(path, unknown -> new ArrayDeque<>()).add(answer);
+    }
+
+    /** Answers requests to this path only when the latch that this answers is open. */
+    CountDownLatch hold(String path) {
+        return held.computeIfAbsent(path, unknown -> new CountDownLatch(1));
     }
 
     /** The next WebSocket, which was told where it starts. */
@@ -147,12 +155,23 @@ final class FakeGateway implements AutoCloseable {
                 in.readFully(new byte[Integer.parseInt(field(head, "content-length", "0"))]);
                 Request request = new Request(line, head);
                 requests.add(request);
+                waitFor(held.get(request.path()));
                 if (answer(request, socket, in, out)) {
                     return;
                 }
             }
         } catch (IOException gone) {
             // So is its client.
+        }
+    }
+
+    private static void waitFor(CountDownLatch latch) {
+        try {
+            if (latch != null) {
+                latch.await();
+            }
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -4,6 +4,7 @@ import static dev.pushgate.Checks.check;
 import static dev.pushgate.Checks.same;
 
 import java.io.IOException;
+import java.util.concurrent.CountDownLatch;
 
 final class LoginCheck {
     private static final String PROBLEM = "{\"code\":\"%s\",\"detail\":\"on purpose\"}";
@@ -17,13 +18,33 @@ final class LoginCheck {
             same(scene.gateway.request("/login").token(), "");
             FakeGateway.Request upgrade = scene.gateway.request("/ws/camera/one");
             same(upgrade.token(), "1.1");
-            String query = "?ids=1&start=1&users=none&errors=1&beat=1 ";
+            String query = "?ids=1&start=1&users=none&errors=1&beat=1&history=300 ";
             same(upgrade.line, "GET /ws/camera/one" + query + "HTTP/1.1");
             same(scene.client.clientId(), "c1");
             scene.client.close();
             same(peer.closed(), 1000);
             same(scene.gateway.request("/logout").token(), "1.1");
             scene.recorder.hears("closed by us");
+        }
+    }
+
+    public static void whoLeavesDuringALoginLeavesNobodyBehind() throws IOException, InterruptedException {
+        for (boolean isForGood : new boolean[] {true, false}) {
+            try (Scene scene = new Scene()) {
+                CountDownLatch isAnswered = scene.gateway.hold("/login");
+                scene.camera.open();
+                scene.gateway.request("/login");
+                if (isForGood) {
+                    scene.client.close();
+                } else {
+                    scene.client.logout();
+                }
+                scene.recorder.hears("closed by us");
+                scene.camera.open();
+                isAnswered.countDown();
+                same(scene.gateway.request("/logout").token(), "1.1");
+                check(scene.gateway.isQuiet(200) == isForGood, "closed it stays, logged out it may come back");
+            }
         }
     }
 

@@ -73,6 +73,46 @@ final class PaceCheck {
         same(pace.untilNext(now), 100 * MILLI);
     }
 
+    public static void echoesThatAreRareByWishAreNoStall() {
+        for (double maxRate : new double[] {0.1, 0.2, 1, 5, 100}) {
+            Pace pace = new Pace();
+            pace.setMaxRate(maxRate);
+            pace.opened();
+            long nextEcho = 0;
+            // The answers of half a second ago, the newest of them, and no more often than they were asked for.
+            for (int step = 0; step < 400; step += 1) {
+                long now = step * 100 * MILLI;
+                if (step >= 5 && now >= nextEcho) {
+                    pace.echoed(at(step - 5));
+                    nextEcho = now + (long) (1e9 / maxRate);
+                }
+                same(pace.untilNext(now), 0L);
+                pace.sent(at(step), now);
+            }
+            // And where none comes any more it is one.
+            long now = 400 * 100 * MILLI;
+            for (int step = 400; step < 400 + 10 + 10 / maxRate; step += 1) {
+                pace.sent(at(step), now);
+            }
+            same(pace.untilNext(now), 1000 * MILLI);
+        }
+    }
+
+    public static void whatIsHeardChangesWithTheNextConnection() {
+        Pace pace = new Pace();
+        pace.opened();
+        pace.setMaxRate(0.1);
+        for (int step = 0; step < 10; step += 1) {
+            pace.sent(at(step), 0);
+        }
+        same(pace.untilNext(0), 1000 * MILLI);
+        pace.opened();
+        for (int step = 0; step < 109; step += 1) {
+            pace.sent(at(step), 0);
+        }
+        same(pace.untilNext(0), 100 * MILLI);
+    }
+
     private static Place at(double x) {
         return new Place(x, 0, 0);
     }

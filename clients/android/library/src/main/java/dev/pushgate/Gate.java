@@ -36,6 +36,9 @@ final class Gate {
     private Identity identity;
     private Future<?> renewal;
     private int round;
+    /** Logins and farewells whose answers have not come. */
+    private int unanswered;
+    private Runnable whenAnswered;
     private boolean isEntering;
     private boolean isPaused;
     private boolean isOffline;
@@ -90,8 +93,11 @@ final class Gate {
         streams.remove(stream);
     }
 
-    /** Gets the token to connect with: at once, or after a login or a renewal. */
+    /** Gets the token to connect with: at once, or after a login or a renewal; behind a close nobody gets any. */
     void token(Waiter waiter) {
+        if (whenAnswered != null) {
+            return;
+        }
         if (identity != null && identity.untilOld(clock.nanos()) > 0) {
             waiter.have(identity);
             return;
@@ -121,6 +127,9 @@ final class Gate {
 
     /** Becomes a new client of this name, and the old one is gone. */
     void login(String as) {
+        if (whenAnswered != null) {
+            return;
+        }
         name = as;
         Identity before = identity;
         forget();
@@ -128,25 +137,30 @@ final class Gate {
             stream.renew();
         }
         if (before != null) {
-            login.leave(before.token, () -> {});
+            leave(before);
         }
         if (!isEntering) {
             enter();
         }
     }
 
-    /** Closes all streams, and ends presence and tokens; {@code done} is called, on any thread, when that is over. */
-    void logout(Runnable done) {
+    /** Closes all streams, and ends presence and tokens. */
+    void logout() {
         Identity before = identity;
         forget();
         for (Stream stream : copyOfStreams()) {
             stream.close();
         }
-        if (before == null) {
-            done.run();
-        } else {
-            login.leave(before.token, done);
+        if (before != null) {
+            leave(before);
         }
+    }
+
+    /** Logs out for good; {@code done} is called when nobody is left behind, not even by a login under way. */
+    void close(Runnable done) {
+        logout();
+        whenAnswered = done;
+        endIfAnswered();
     }
 
     /** Rests: no connection, no timer. */
@@ -195,6 +209,7 @@ final class Gate {
 
     private void enter() {
         isEntering = true;
+        unanswered += 1;
         int mine = ++round;
         boolean isAlive = identity != null && !identity.hasEnded(clock.nanos());
         Identity old = isAlive ? identity : null;
@@ -210,8 +225,9 @@ final class Gate {
                             answer(entered, null);
                         } else {
                             // Overtaken by a logout, or another login: nobody is to stay behind.
-                            login.leave(entered.token, () -> {});
+                            leave(entered);
                         }
+                        answered();
                     }
 
                     @Override
@@ -220,8 +236,25 @@ final class Gate {
                             isEntering = false;
                             notEntered(old, failure);
                         }
+                        answered();
                     }
                 });
+    }
+
+    private void leave(Identity whose) {
+        unanswered += 1;
+        login.leave(whose.token, () -> loop.run(this::answered));
+    }
+
+    private void answered() {
+        unanswered -= 1;
+        endIfAnswered();
+    }
+
+    private void endIfAnswered() {
+        if (whenAnswered != null && unanswered == 0) {
+            whenAnswered.run();
+        }
     }
 
     private void notEntered(Identity old, PushgateException failure) {

@@ -74,7 +74,7 @@ final class Login {
                         });
     }
 
-    /** Ends the presence and every token of the client; nobody waits for the answer. */
+    /** Ends the presence and every token of the client; {@code done} is called, on any thread, when that is over. */
     void leave(String token, Runnable done) {
         HttpUrl url = base.newBuilder().addPathSegment("logout").build();
         Request request =

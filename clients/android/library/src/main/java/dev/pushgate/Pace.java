@@ -7,7 +7,8 @@ import java.util.concurrent.TimeUnit;
  * When a camera sends which place: no faster than its rate, nothing when still, and always the newest.
  *
  * <p>A socket takes much more than a stalled network carries. So what has not come back as an echo is counted, and
- * beyond a second's worth of it only one place a second goes out.
+ * beyond a second's worth of it only one place a second goes out. Where the gateway is asked for less, echoes are as
+ * rare: what goes out between two of them is on top of it.
  */
 final class Pace {
     private static final long SECOND = TimeUnit.SECONDS.toNanos(1);
@@ -15,6 +16,9 @@ final class Pace {
     private final ArrayDeque<Place> inFlight = new ArrayDeque<>();
     private double rate = 10;
     private double epsilon = 0.001;
+    /** Seconds between two echoes that the gateway was asked for. */
+    private double apart;
+    private double apartNext;
     private Place wanted;
     private Place sent;
     private long sentAt;
@@ -30,6 +34,11 @@ final class Pace {
         this.epsilon = epsilon;
     }
 
+    /** How many echoes a second come at most, from the next connection on. */
+    void setMaxRate(double maxRate) {
+        apartNext = 1 / maxRate;
+    }
+
     /** Where the camera is. */
     void want(Place place) {
         wanted = place;
@@ -38,6 +47,7 @@ final class Pace {
     /** A connection is open: it is told the place once, moved or not. */
     void opened() {
         isOwed = true;
+        apart = apartNext;
         inFlight.clear();
     }
 
@@ -83,7 +93,7 @@ final class Pace {
     }
 
     private boolean isStalled() {
-        return inFlight.size() >= Math.max(2, rate);
+        return inFlight.size() >= Math.max(2, rate * (1 + apart));
     }
 
     private long interval() {

@@ -17,6 +17,9 @@ public final class PushgateCamera {
     /** Ids that were our own: what they sent may come back after a new login. */
     private static final int FORMER = 8;
 
+    /** Earlier places to begin with: the gateway by itself tells the newest of all, which is that of one camera. */
+    private static final int EARLIER = 300;
+
     /** Nanoseconds until a connection that takes no more is asked again. */
     private static final long FULL = TimeUnit.MILLISECONDS.toNanos(100);
 
@@ -35,6 +38,7 @@ public final class PushgateCamera {
     PushgateCamera(Gate gate, String channel, CameraListener listener) {
         this.gate = gate;
         this.listener = listener;
+        query.put(Stream.HISTORY, Integer.toString(EARLIER));
         subscription = new Subscription(gate, channel, query, new Face());
     }
 
@@ -95,7 +99,11 @@ public final class PushgateCamera {
      */
     public void setMaxRate(double maxRate) {
         check(maxRate >= 0.1 && maxRate <= 100, "a rate that is heard is 0.1 to 100 a second");
-        gate.loop.run(() -> query.put("max_rate", Digits.of(maxRate)));
+        gate.loop.run(
+                () -> {
+                    query.put("max_rate", Digits.of(maxRate));
+                    pace.setMaxRate(maxRate);
+                });
     }
 
     /** Leaves the scene; behind this call nothing but {@link CameraListener#onClose} is called. */

@@ -73,7 +73,7 @@ public final class PushgateClient {
      * as another client.
      */
     public void logout() {
-        gate.loop.run(() -> gate.logout(() -> {}));
+        gate.loop.run(gate::logout);
     }
 
     /**
@@ -137,7 +137,7 @@ public final class PushgateClient {
         }
         gate.loop.run(
                 () ->
-                        gate.logout(
+                        gate.close(
                                 () -> {
                                     gate.loop.end();
                                     release.run();

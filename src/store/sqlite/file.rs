@@ -1,0 +1,272 @@
+//! The file of SQLite, and what was read of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::super::asked::{self, Asked, Written};
+use super::super::database::DatabaseError;
+use super::open::{Identity, identity, open};
+use super::{messages, topics};
+use crate::channel::Topics;
+
+/// How long a change waits for another program that holds the file.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file, and what was read of it.
+pub(super) struct File {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    /// The `data_version` that the topics were read at.
+    pub(super) seen: Option<i64>,
+    pub(super) topics: watch::Sender<Option<Arc<Topics>>>,
+    /// Which file was opened; none in memory.
+    pub(super) opened: Option<Identity>,
+    /// Whether the last that was tried succeeded.
+    pub(super) is_reached: Arc<AtomicBool>,
+    /// The newest offset of each channel before a commit of which it is not known whether it was made.
+    pub(super) doubts: HashMap<String, u64>,
+}
+
+impl File {
+    /// Does all of `batch`: first what reads, then what writes, in one commit.
+    pub(super) fn take(&mut self, batch: Vec<Asked>) {
+        let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        reads.into_iter().for_each(|asked| self.read_for(asked));
+        if writes.is_empty() {
+            return;
+        }
+        let is_about_topics = writes.iter().any(|asked| matches!(asked, Asked::Change(..)));
+        let written = self.try_commit(&mut writes).map_err(|why| {
+            tracing::warn!(%why, file = %self.path.display(), "the database could not be changed");
+            DatabaseError::Unavailable(format!("the database did not take it: {why}"))
+        });
+        self.is_reached.store(written.is_ok(), Ordering::Relaxed);
+        if written.is_err() {
+            // Reading goes on. What a disk cannot take back now it can later.
+            drop(self.be_sure());
+            self.look();
+        } else if is_about_topics {
+            self.read_again();
+        }
+        asked::answer(writes, written);
+    }
+
+    fn read_for(&mut self, asked: Asked) {
+        let unreadable = |why: &str| {
+            tracing::error!(%why, file = %self.path.display(), "the database cannot be read");
+            DatabaseError::Unavailable(format!("the database cannot be read: {why}"))
+        };
+        let failed = |error: rusqlite::Error| unreadable(&told(&error));
+        let connection = &self.connection;
+        match asked {
+            Asked::Load(channel, window, waits) => {
+                let sure = self.doubts.get(channel.as_str()).copied();
+                let loaded = messages::load(connection, &channel, &window.up_to(sure));
+                let loaded = loaded.map(|loaded| loaded.map(|loaded| loaded.up_to(sure)));
+                drop(waits.send(loaded.map_err(failed)));
+            }
+            Asked::Retries(channel, since, waits) => {
+                let sure = self.doubts.get(channel.as_str()).copied().unwrap_or(u64::MAX);
+                let retries = messages::retries(connection, &channel, since).map(|mut retries| {
+                    retries.retain(|retried| retried.position.offset <= sure);
+                    retries
+                });
+                drop(waits.send(retries.map_err(failed)));
+            }
+            Asked::Channels(waits) => {
+                drop(waits.send(messages::channels(connection).map_err(failed)));
+            }
+            other => other.failed(&DatabaseError::Unavailable("it does not read".to_owned())),
+        }
+    }
+
+    fn try_commit(&mut self, writes: &mut [Asked]) -> Result<Vec<Written>, String> {
+        let start = Instant::now();
+        loop {
+            let done = self.be_sure().and_then(|()| self.commit(writes).map_err(Failed::Sql));
+            match done {
+                Ok(done) => return Ok(done),
+                // While it waits for another program, what that one did is told.
+                Err(Failed::Sql(error)) if is_busy(&error) && start.elapsed() < PATIENCE => {
+                    self.look();
+                }
+                Err(failed) => return Err(failed.to_string()),
+            }
+        }
+    }
+
+    fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+        let behavior = TransactionBehavior::Immediate;
+        let mut transaction = self.connection.transaction_with_behavior(behavior)?;
+        let (mut written, mut doubts) = (Vec::new(), HashMap::new());
+        for asked in writes {
+            // What a rule of the database refuses takes nothing else along.
+            let savepoint = transaction.savepoint()?;
+            written.push(match write(&savepoint, asked) {
+                Ok(done) => {
+                    savepoint.commit()?;
+                    if let (Written::Appended(position), Asked::Append(append)) = (&done, &asked) {
+                        let channel = append.entry().channel.as_str().to_owned();
+                        doubts.entry(channel).or_insert(position.offset - 1);
+                    }
+                    done
+                }
+                Err(error) if is_refusal(&error) => Written::Refused,
+                Err(error) => return Err(error),
+            });
+        }
+        // From here on, where it fails, nobody knows whether it was made.
+        self.doubts = doubts;
+        transaction.commit()?;
+        self.doubts.clear();
+        Ok(written)
+    }
+
+    /// Looks that the file is ours still. After a commit that failed nobody knows what is on disk, and
+    /// the connection may know it least: then opens the file anew and takes back what was told to have
+    /// failed.
+    fn be_sure(&mut self) -> Result<(), Failed> {
+        self.follow().map_err(Failed::Other)?;
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        if self.opened.is_some() {
+            self.connection = open(&self.path).map_err(|error| Failed::Other(error.to_string()))?;
+            self.seen = None;
+            // What a sync could not write may look written: all of it is written once more, elsewhere.
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if self.connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0))? {
+                return Err(Failed::Other("another program holds it".to_owned()));
+            }
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        for (channel, offset) in &self.doubts {
+            messages::take_back(&transaction, channel, *offset)?;
+        }
+        transaction.commit()?;
+        self.doubts.clear();
+        Ok(())
+    }
+
+    /// Goes over to another file that stands in the place of ours. What is written into one that has no
+    /// name any more is lost with this process.
+    fn follow(&mut self) -> Result<(), String> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        match identity(&self.path) {
+            Some(found) if found == opened => Ok(()),
+            None => Err("its file is gone".to_owned()),
+            Some(found) => {
+                let path = self.path.display();
+                tracing::warn!(file = %path, "the file of the database was replaced");
+                let connection = open(&self.path).map_err(|error| error.to_string())?;
+                // Closed, the old one would delete by their names the files beside the new one.
+                std::mem::forget(std::mem::replace(&mut self.connection, connection));
+                (self.opened, self.seen) = (Some(found), None);
+                self.is_reached.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the topics if another program changed the file since they were read.
+    pub(super) fn look(&mut self) {
+        if let Err(why) = self.follow() {
+            if self.is_reached.swap(false, Ordering::Relaxed) {
+                tracing::error!(file = %self.path.display(), "the database: {why}");
+            }
+            return;
+        }
+        if self.version().ok() != self.seen {
+            self.read_again();
+        }
+    }
+
+    /// Reads the topics; where that fails, they stay as they were read last.
+    fn read_again(&mut self) {
+        if let Err(error) = self.read() {
+            // Once for each failure, and not each time it is looked.
+            if self.seen.take().is_some() {
+                tracing::error!(%error, file = %self.path.display(), "the topics cannot be read");
+            }
+        }
+    }
+
+    pub(super) fn read(&mut self) -> rusqlite::Result<()> {
+        // First the version: what changes in between is read again.
+        let seen = self.version()?;
+        let topics = Topics::new(topics::read(&self.connection)?);
+        self.seen = Some(seen);
+        asked::tell(topics, &self.topics);
+        Ok(())
+    }
+
+    /// Changes when another connection commits. Source: SQLite, `PRAGMA data_version`.
+    fn version(&self) -> rusqlite::Result<i64> {
+        self.connection.pragma_query_value(None, "data_version", |row| row.get(0))
+    }
+}
+
+/// Why something was not done.
+enum Failed {
+    Sql(rusqlite::Error),
+    Other(String),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sql(error) => f.write_str(&told(error)),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+fn write(savepoint: &Connection, asked: &mut Asked) -> rusqlite::Result<Written> {
+    Ok(match asked {
+        Asked::Change(change, _) => Written::Changed(topics::change(savepoint, change)?),
+        Asked::Append(append) => Written::Appended(messages::append(savepoint, &mut **append)?),
+        Asked::Trim(channel, window, _) => {
+            Written::Trimmed(messages::trim(savepoint, channel, window)?)
+        }
+        Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel)?),
+        Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
+    })
+}
+
+/// Whether another program holds the file.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether a rule of the tables, such as a trigger that somebody made, says no.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// What whoever asked is told of `error`.
+fn told(error: &rusqlite::Error) -> String {
+    let why = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it cannot be written",
+        Some(ErrorCode::DiskFull) => "the disk is full",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "its file is damaged",
+        Some(ErrorCode::SystemIoFailure) => "its disk fails",
+        _ => "it fails",
+    };
+    why.to_owned()
+}
