@@ -30,7 +30,8 @@ pub struct ChannelRule {
     pub prefix: String,
     /// What a slow connection gets. Default: latest for `camera` and `board`, else every.
     pub delivery: Delivery,
-    /// Whether it outlives the process. Always false: this version refuses true.
+    /// Whether what is kept of it is on disk before a post is answered, and outlives the process. Not
+    /// for a `board`, which does anyway, an `echo`, and what is off. Default: false.
     pub durable: bool,
     /// What is kept of it.
     pub history: HistoryBounds,
@@ -173,12 +174,10 @@ impl ChannelRule {
         section.choice("delivery", &DELIVERIES, &mut self.delivery);
         section.boolean("durable", &mut self.durable);
         section.table("history", |section| self.history.read(section));
-        if let (true, Some(origin)) = (self.durable, durable) {
-            section.refuse(
-                origin,
-                "durable",
-                "must be false: durable channels are not in this version",
-            );
+        let is_kept = matches!(self.kind, Kind::Message | Kind::Chat | Kind::Json | Kind::Camera);
+        if let (true, false, Some(origin)) = (self.durable, is_kept, durable) {
+            let what = "is for channels of kind \"message\", \"chat\", \"json\" or \"camera\"";
+            section.refuse(origin, "durable", what);
         }
         let fits = matches!(self.kind, Kind::Chat | Kind::Off) || self.prefix.is_empty();
         if let (false, Some(origin)) = (fits, prefix) {

@@ -79,6 +79,11 @@ impl Draft {
         self.json.is_empty()
     }
 
+    /// The message at a place in the order that it may not get.
+    pub fn at(&self, position: Position) -> Bytes {
+        Self { json: self.json.clone(), end: self.end }.finish(position)
+    }
+
     /// The message in its place in the order.
     pub fn finish(mut self, position: Position) -> Bytes {
         if let Some(end) = self.end {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
 
 use super::messages::Messages;
 use super::post::json;
@@ -12,7 +14,7 @@ use super::request::{Pairs, channel_of};
 use super::{Failure, Gate};
 use crate::channel::{ChannelName, Kind, Position, Publication, Since};
 use crate::dialect::plain;
-use crate::hub::{Channel, From};
+use crate::hub::{Channel, From, Reach};
 use crate::worker::Missing;
 
 /// What one page of history holds.
@@ -35,6 +37,11 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     if since.is_some() && before.is_some() {
         return Err(Failure::field("before", "cannot be given together with since"));
     }
+    let reach = match before.and_then(|before| before.position) {
+        Some(before) => Reach::Before(before, limit),
+        None => Reach::From(From::Since(since.unwrap_or(Since { position: None, users: None }))),
+    };
+    let _held = gate.hold_if_any(&name, &policy, reach).await?;
     // A position of an order that is over is told as a gap, also where nobody uses the channel.
     let named = since.or(before).is_some_and(|since| since.position.is_some());
     let channel = if named { Some(gate.hub.look_at(&name, &policy)) } else { gate.hub.find(&name) };
@@ -49,6 +56,17 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
         gate.tallies.mine().gaps.add(Missing::History, 1);
     }
     Ok(json(Body::new(render(page, policy.kind))))
+}
+
+/// `DELETE /history[/{channel}]`, by a backend: what was said is kept no more.
+pub(super) async fn forget(State(gate): State<Arc<Gate>>, request: Request) -> Answer {
+    let (parts, _body) = request.into_parts();
+    let (name, policy) = channel_of(&gate, &parts)?;
+    gate.check_backend(&parts)?;
+    gate.forget(&name, &policy).await?;
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
 }
 
 impl Page {

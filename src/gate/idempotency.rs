@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::channel::{ChannelName, Position};
+use crate::channel::{ChannelName, Position, Retry};
 use crate::identity::ClientId;
 
 /// How long a key is remembered, and how many a client has on a channel.
@@ -16,7 +16,7 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 const MAX_KEYS: usize = 1000;
 
 /// Whose keys: the client, none for backends, and its channel.
-type Scope = (Option<ClientId>, ChannelName);
+pub(super) type Scope = (Option<ClientId>, ChannelName);
 
 /// Keys in use, apart by client and channel.
 ///
@@ -74,6 +74,7 @@ pub(super) enum Begin {
 pub(super) struct Ticket {
     keys: Arc<Mutex<Keys>>,
     key: Option<String>,
+    body: [u8; 32],
 }
 
 impl Idempotency {
@@ -93,8 +94,23 @@ impl Idempotency {
             drop(found);
             return begin.unwrap_or_else(|| {
                 let key = Some(key.to_owned());
-                Begin::First(Ticket { keys, key })
+                Begin::First(Ticket { keys, key, body })
             });
+        }
+    }
+
+    /// Knows a key again that was used `age` ago, unless it is known.
+    pub(super) fn know(&self, scope: &Scope, retry: &Retry, receipt: Receipt, age: Duration) {
+        let Some(since) = Instant::now().checked_sub(age) else { return };
+        loop {
+            let keys = Arc::clone(self.scopes.entry(scope.clone()).or_default().value());
+            let mut found = lock(&keys);
+            if !found.freed {
+                found.know(retry, receipt, since);
+                return;
+            }
+            drop(found);
+            std::thread::yield_now();
         }
     }
 
@@ -141,6 +157,14 @@ impl Keys {
         None
     }
 
+    fn know(&mut self, retry: &Retry, receipt: Receipt, since: Instant) {
+        if !self.by_key.contains_key(&retry.key) {
+            let entry = Entry { body: retry.body, state: State::Done(receipt) };
+            self.by_key.insert(retry.key.clone(), entry);
+            self.oldest.push_back((since, retry.key.clone()));
+        }
+    }
+
     fn forget(&mut self, now: Instant) {
         while let Some((since, key)) = self.oldest.front() {
             let old = now.saturating_duration_since(*since) >= REMEMBERED;
@@ -154,6 +178,12 @@ impl Keys {
 }
 
 impl Ticket {
+    /// What the key is known again by, with the receipt that it will get.
+    pub(super) fn retry(&self, datetime: &str, ip: &str) -> Option<Retry> {
+        let key = self.key.clone()?;
+        Some(Retry { key, body: self.body, datetime: datetime.to_owned(), ip: ip.to_owned() })
+    }
+
     /// The post was published.
     pub(super) fn finish(mut self, receipt: Receipt) {
         let Some(key) = self.key.take() else { return };

@@ -5,9 +5,11 @@
 //! routes on one page; a file a verb.
 
 mod api;
+mod archive;
 mod board;
 mod body;
 mod direct;
+mod durable;
 mod health;
 mod history;
 mod idempotency;
@@ -44,6 +46,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
+pub use archive::Archive;
 pub use board::Board;
 pub(crate) use body::Fields;
 pub use idempotency::Idempotency;
@@ -142,6 +145,8 @@ pub struct Gate {
     pub hub: Arc<Hub>,
     /// The topics.
     pub board: Board,
+    /// What is kept of durable channels.
+    pub archive: Archive,
     /// How many connections are open from each address.
     pub addresses: Arc<AddressCounts>,
     /// Keys of posts that may be repeated.
@@ -181,6 +186,11 @@ impl Drain {
         (!self.is_draining()).then_some(underway)
     }
 
+    /// The publication that was laid down.
+    pub const fn take_up(&self, _: Laid) -> Underway<'_> {
+        Underway(self)
+    }
+
     /// Lets nothing more begin, and waits for what has.
     pub async fn close(&self) {
         self.draining.store(true, Ordering::Release);
@@ -193,6 +203,19 @@ impl Drain {
             }
             done.await;
         }
+    }
+}
+
+/// A publication under way that belongs to nobody: to be taken up again, or the node never drains.
+#[derive(Debug)]
+#[must_use]
+pub struct Laid(());
+
+impl Underway<'_> {
+    /// The publication alone, for whoever cannot borrow the door meanwhile.
+    pub fn lay_down(self) -> Laid {
+        std::mem::forget(self);
+        Laid(())
     }
 }
 

@@ -97,7 +97,7 @@ impl ChannelPeer {
             return Err(Failure::new(Problem::Forbidden, detail));
         }
         let post = self.post(content, to, key);
-        Ok(match self.gate.try_publish(&post)? {
+        Ok(match self.gate.try_publish(&post, self.connection)? {
             Tried::Done => Reaction::Taken,
             Tried::Busy => Reaction::Busy,
         })

@@ -86,6 +86,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Ans
         outlet: (!detachable(&parts).polls).then(Arc::default),
         wanted,
     };
+    let _held = gate.hold_for(&polling.wanted).await?;
     gate.connect_token(polling.wanted.claims.as_deref()).await;
     let (begun, version) = polling.begin(&gate)?;
     let mut response = match (begun, polling.outlet.clone()) {

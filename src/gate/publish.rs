@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::archive::Held;
+use super::durable::{Busy, Then};
 use super::idempotency::{Begin, Receipt};
 use super::tally::Way;
 use super::{Failure, Gate};
@@ -14,7 +17,9 @@ use crate::channel::{ChannelName, Content, Policy};
 use crate::code::{Limit, Problem};
 use crate::dialect::Direct;
 use crate::dialect::plain::{Author, Draft};
+use crate::hub::{From, Reach};
 use crate::identity::ClientId;
+use crate::transport::ConnectionId;
 use crate::worker::Reservation;
 
 /// How long a post waits for room in the workers' queues.
@@ -49,9 +54,14 @@ impl Gate {
     ///
     /// # Errors
     /// [`Failure`]: draining, no room within a second, an unknown recipient, a reused key.
-    pub(super) async fn publish(&self, post: &Post) -> Result<Bytes, Failure> {
-        let Some(_underway) = self.drain.begin() else {
+    pub(super) async fn publish(self: &Arc<Self>, post: &Post) -> Result<Bytes, Failure> {
+        let Some(underway) = self.drain.begin() else {
             return Err(Failure::draining());
+        };
+        // Read first: it tells which keys were used.
+        let held = match post.to {
+            None => self.hold(&post.channel, &post.policy, Reach::From(From::Now)).await?,
+            Some(_) => Held::default(),
         };
         let ticket = loop {
             match self.begin(post)? {
@@ -72,6 +82,15 @@ impl Gate {
             }
         };
         let reservation = self.reserve().await?;
+        if let Some(channel) = held.channel() {
+            let (answer, answered) = oneshot::channel();
+            let then = Then::Answer(answer);
+            let written = self.write_post(post, channel, (ticket, underway, reservation), then);
+            written.map_err(|Busy| too_much_waits())?;
+            let gone = |_| Err(Failure::new(Problem::Unavailable, "nobody speaks to the database"));
+            let (receipt, plain) = answered.await.unwrap_or_else(gone)?;
+            return Ok(post.answer_as(&receipt, &plain));
+        }
         let (receipt, answer) = self.deliver(post, reservation)?;
         if let Some(ticket) = ticket {
             ticket.finish(receipt);
@@ -98,29 +117,42 @@ impl Gate {
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
-    pub(super) fn try_publish(&self, post: &Post) -> Result<Tried, Failure> {
-        let Some(_underway) = self.drain.begin() else {
+    pub(super) fn try_publish(
+        self: &Arc<Self>,
+        post: &Post,
+        connection: ConnectionId,
+    ) -> Result<Tried, Failure> {
+        let Some(underway) = self.drain.begin() else {
             return Err(Failure::draining());
         };
         let Some(reservation) = self.hub.workers().try_reserve() else {
             return Ok(Tried::Busy);
         };
-        if post.key.is_none() {
-            self.deliver(post, reservation)?;
-            return Ok(Tried::Done);
+        let ticket = match post.key {
+            None => None,
+            Some(_) => match self.begin(post)? {
+                Begin::Wait(_) => return Ok(Tried::Busy),
+                Begin::Reused => return Err(reused()),
+                Begin::Repeated(_) => {
+                    self.tallies.mine().repeated.add(post.way, 1);
+                    return Ok(Tried::Done);
+                }
+                Begin::First(ticket) => Some(ticket),
+            },
+        };
+        if post.policy.durable && post.to.is_none() {
+            // Whoever is subscribed to it holds it.
+            let gone = || Failure::new(Problem::Unavailable, "the channel is not there");
+            let channel = self.hub.find(&post.channel).ok_or_else(gone)?;
+            let then = Then::Tell(connection);
+            let written = self.write_post(post, channel, (ticket, underway, reservation), then);
+            return Ok(written.map_or(Tried::Busy, |()| Tried::Done));
         }
-        match self.begin(post)? {
-            Begin::Wait(_) => Ok(Tried::Busy),
-            Begin::Reused => Err(reused()),
-            Begin::Repeated(_) => {
-                self.tallies.mine().repeated.add(post.way, 1);
-                Ok(Tried::Done)
-            }
-            Begin::First(ticket) => {
-                ticket.finish(self.deliver(post, reservation)?.0);
-                Ok(Tried::Done)
-            }
+        let (receipt, _) = self.deliver(post, reservation)?;
+        if let Some(ticket) = ticket {
+            ticket.finish(receipt);
         }
+        Ok(Tried::Done)
     }
 
     fn begin(&self, post: &Post) -> Result<Begin, Failure> {
@@ -162,10 +194,7 @@ impl Gate {
             self.hub.publish((&post.channel, &post.policy), &sender, draft, reservation);
         self.tallies.mine().publications.add((post.way, post.policy.kind), 1);
         let receipt = Receipt { position: Some(published.position), datetime, ip };
-        let answer = match post.content {
-            Content::Message(_) => published.plain.clone(),
-            Content::Chat(_) | Content::Json(_) => post.answer(&receipt),
-        };
+        let answer = post.answer_as(&receipt, &published.plain);
         Ok((receipt, answer))
     }
 
@@ -176,17 +205,29 @@ impl Gate {
     }
 }
 
+fn too_much_waits() -> Failure {
+    Failure::new(Problem::Unavailable, "too much waits for the database")
+}
+
 fn reused() -> Failure {
     Failure::new(Problem::KeyReused, "the key was used for another post in the last 5 minutes")
 }
 
 impl Post {
-    fn sender_str(&self) -> &str {
+    pub(super) fn sender_str(&self) -> &str {
         self.sender.as_ref().map_or("", ClientId::as_str)
     }
 
-    fn author<'a>(&'a self, datetime: &'a str) -> Author<'a> {
+    pub(super) fn author<'a>(&'a self, datetime: &'a str) -> Author<'a> {
         Author { client_id: self.sender_str(), datetime, ip: &self.ip }
+    }
+
+    /// The answer to a post that was published as `plain`.
+    fn answer_as(&self, receipt: &Receipt, plain: &Bytes) -> Bytes {
+        match self.content {
+            Content::Message(_) => plain.clone(),
+            Content::Chat(_) | Content::Json(_) => self.answer(receipt),
+        }
     }
 
     /// The answer that goes with `receipt`.

@@ -25,6 +25,7 @@ const WRITE: Allow = "POST";
 const BOTH: Allow = "GET, POST";
 const ADD: Allow = "GET, HEAD, POST";
 const REMOVE: Allow = "DELETE";
+const KEEP: Allow = "GET, HEAD, DELETE";
 
 /// The service that answers every request. A slash at the end is the same address.
 pub fn router(gate: Arc<Gate>) -> Router {
@@ -37,7 +38,7 @@ pub fn router(gate: Arc<Gate>) -> Router {
     router = verb(router, "/stream", OPEN, || get(stream::stream));
     router = verb(router, "/poll", OPEN, || get(poll::poll));
     router = verb(router, "/users", READ, || get(users::users));
-    router = verb(router, "/history", READ, || get(history::history));
+    router = verb(router, "/history", KEEP, || get(history::history).delete(history::forget));
     router = both(router, "/topics", ADD, || get(topics::list).post(topics::add));
     router = both(router, "/topics/{id}", REMOVE, || delete(topics::remove));
     router = both(router, "/topic_stream", OPEN, || get(topics::topic_stream));

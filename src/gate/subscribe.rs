@@ -8,6 +8,7 @@ use http::Version;
 use http::request::Parts;
 use tokio::time::Instant;
 
+use super::archive::Held;
 use super::identify::Caller;
 use super::limit::{Entered, Whom};
 use super::peer::ChannelPeer;
@@ -16,7 +17,7 @@ use super::{Failure, Gate};
 use crate::channel::{ChannelName, DeliveryPolicy, Policy, Since};
 use crate::code::{Close, Limit, Problem};
 use crate::dialect::{UsersMode, plain};
-use crate::hub::{Channel, From, Start};
+use crate::hub::{Channel, From, Reach, Start};
 use crate::identity::Claims;
 use crate::presence::{Leave, Opening, Seat, Visitor};
 use crate::transport::{ConnectionId, Framing, Transport};
@@ -219,6 +220,7 @@ impl Gate {
         wanted: &Wanted,
         sink: impl FnOnce(ConnectionId) -> Sink,
     ) -> Result<Opened, Failure> {
+        let _held = self.hold_for(wanted).await?;
         self.connect_token(wanted.claims.as_deref()).await;
         let (connection, worker) = self.hub.workers().allot();
         let seat = Self::seat(wanted, connection);
@@ -275,6 +277,14 @@ impl Gate {
             takes_direct: wanted.encoding.direct != Form::Untold,
             is_line: wanted.is_line,
         }
+    }
+
+    /// Has in memory what `wanted` needs of a durable channel.
+    pub(super) async fn hold_for(&self, wanted: &Wanted) -> Result<Held, Failure> {
+        if wanted.is_line {
+            return Ok(Held::default());
+        }
+        self.hold(&wanted.channel, &wanted.policy, Reach::From(wanted.from)).await
     }
 
     /// The channel that `wanted` subscribes to, opened if nobody used it until now.

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-pub use subscribe::{From, Start};
+pub use subscribe::{From, Lack, Reach, Start};
 
 use crate::channel::{Bounds, ChannelName, DeliveryPolicy, Kind, Policy, Position, Publication};
 use crate::engine::Engine;
@@ -163,21 +163,27 @@ impl Hub {
     }
 
     /// The durable channel `name` as it was read from the store, unless it is in use by now: its newest
-    /// position, and what is kept of it, oldest first.
+    /// position, the newest that is kept of it, oldest first, and whether that is all.
     pub fn restore(
         &self,
-        name: &ChannelName,
-        policy: &Arc<Policy>,
-        last: Option<Position>,
-        kept: impl Iterator<Item = Publication>,
+        (name, policy): (&ChannelName, &Arc<Policy>),
+        last: Position,
+        kept: Vec<Publication>,
+        is_whole: bool,
     ) -> Arc<Channel> {
         let entry = self.channels.entry(name.clone());
         let restored = entry.or_insert_with(|| {
             let channel = self.make(name, policy);
-            channel.state().restore(last, kept);
+            channel.state().restore(last, kept, is_whole);
             channel
         });
         Arc::clone(restored.value())
+    }
+
+    /// The durable channels that are in use.
+    pub fn durable(&self) -> Vec<(ChannelName, Arc<Policy>)> {
+        let durable = self.channels.iter().filter(|channel| channel.policy.durable);
+        durable.map(|channel| (channel.name.clone(), Arc::clone(&channel.policy))).collect()
     }
 
     /// Drops history that is too old, and channels that nobody uses any more. A durable one that
@@ -185,6 +191,9 @@ impl Hub {
     pub fn sweep(&self, now: Instant) {
         self.channels.retain(|_, channel| {
             let is_held = channel.policy.durable && Arc::strong_count(channel) > 1;
+            if is_held {
+                channel.state().recent.trim(now);
+            }
             is_held || !channel.free_if_unused(now)
         });
         self.channels.shrink_to_fit();
@@ -214,11 +223,12 @@ impl Channel {
         policy: &Arc<Policy>,
         (last, workers): (Position, usize),
     ) -> Self {
+        let (now, recent) = (Instant::now(), Recent::new(policy.history, policy.kind.greets()));
         let state = State {
             last,
-            recent: Recent::new(policy.history, policy.kind.greets()),
+            recent: if policy.durable { recent.durable(now) } else { recent },
             subscribers: vec![0; workers],
-            used_at: Instant::now(),
+            used_at: now,
             freed: false,
         };
         Self { key, name: name.clone(), policy: Arc::clone(policy), state: Mutex::new(state) }
@@ -232,6 +242,11 @@ impl Channel {
     /// Its rules.
     pub const fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// The newest position.
+    pub fn last(&self) -> Position {
+        self.state().last
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -77,13 +77,9 @@ impl State {
     }
 
     /// Has a channel that nobody has seen yet be what it was when it was stored.
-    pub(super) fn restore(
-        &mut self,
-        last: Option<Position>,
-        kept: impl Iterator<Item = Publication>,
-    ) {
-        kept.for_each(|publication| self.record(Arc::new(publication)));
-        self.last = last.unwrap_or(self.last);
+    pub(super) fn restore(&mut self, last: Position, kept: Vec<Publication>, is_whole: bool) {
+        self.recent.deepen(kept, is_whole);
+        self.last = last;
         self.used_at = Instant::now();
     }
 
@@ -102,6 +98,10 @@ impl State {
     }
 
     fn record(&mut self, publication: Arc<Publication>) {
+        if publication.position != self.last.next() {
+            // Another program wrote in between, or the store is another one.
+            self.recent.clear();
+        }
         self.last = publication.position;
         self.used_at = publication.at;
         self.recent.push(publication);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -11,18 +12,97 @@ use crate::channel::{Bounds, Publication};
 /// The recent history of one channel, oldest first, offsets consecutive.
 ///
 /// Bound: exactly that of the channel's policy, save that where newcomers are greeted the newest is
-/// kept whatever it is.
+/// kept whatever it is. A durable channel has in memory what was read of it within the last minute, and
+/// at least the newest [`MESSAGES`] within [`BYTES`]; what is older is in the store.
 #[derive(Debug)]
 pub(super) struct Recent {
     kept: VecDeque<Arc<Publication>>,
     bytes: usize,
     bounds: Bounds,
     greets: bool,
+    store: Option<Beneath>,
 }
+
+/// What the store has of a durable channel beneath what memory has.
+#[derive(Clone, Copy, Debug)]
+struct Beneath {
+    /// Nothing: what is older is beyond the bounds.
+    is_nothing: bool,
+    /// Until when all that was read stays.
+    read_until: Instant,
+}
+
+/// How much of a durable channel is in memory where nobody reads further back.
+pub(super) const MESSAGES: usize = 1000;
+pub(super) const BYTES: usize = 1 << 20;
+/// How long what is older stays after it was read.
+const READ: Duration = Duration::from_mins(1);
 
 impl Recent {
     pub(super) const fn new(bounds: Bounds, greets: bool) -> Self {
-        Self { kept: VecDeque::new(), bytes: 0, bounds, greets }
+        Self { kept: VecDeque::new(), bytes: 0, bounds, greets, store: None }
+    }
+
+    /// The same of a durable channel.
+    pub(super) fn durable(self, now: Instant) -> Self {
+        let store = Some(Beneath { is_nothing: true, read_until: now });
+        Self { store, ..self }
+    }
+
+    /// Whether all that is kept is in memory.
+    pub(super) fn is_whole(&self) -> bool {
+        self.store.is_none_or(|beneath| beneath.is_nothing)
+    }
+
+    /// What of the bounds is left for what the store has.
+    pub(super) fn left(&self) -> Bounds {
+        Bounds {
+            messages: self.bounds.messages.saturating_sub(self.kept.len()),
+            age: self.bounds.age,
+            bytes: self.bounds.bytes.saturating_sub(self.bytes),
+        }
+    }
+
+    /// Somebody reads what is old: it stays for a while.
+    pub(super) fn read(&mut self, now: Instant) {
+        if let Some(beneath) = &mut self.store {
+            beneath.read_until = now + READ;
+        }
+    }
+
+    /// Puts what the store has beneath, oldest first; and whether there is nothing further down.
+    pub(super) fn deepen(&mut self, older: Vec<Publication>, is_nothing: bool) {
+        for publication in older.into_iter().rev() {
+            self.bytes += publication.plain.len();
+            self.kept.push_front(Arc::new(publication));
+        }
+        if let Some(beneath) = &mut self.store {
+            beneath.is_nothing = is_nothing;
+        }
+    }
+
+    /// Nothing follows on what is here.
+    pub(super) fn clear(&mut self) {
+        (self.kept, self.bytes) = (VecDeque::new(), 0);
+        if let Some(beneath) = &mut self.store {
+            beneath.is_nothing = false;
+        }
+    }
+
+    /// What came up to `offset` is kept no more.
+    pub(super) fn forget(&mut self, offset: u64) {
+        while self.first().is_some_and(|first| first <= offset) {
+            self.drop_oldest();
+        }
+        if let Some(beneath) = &mut self.store {
+            beneath.is_nothing = true;
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.kept.pop_front() {
+            self.bytes -= oldest.plain.len();
+        }
     }
 
     /// Whether nothing is kept, or nothing but a greeting, by the last [`trim`](Self::trim).
@@ -53,14 +133,31 @@ impl Recent {
     /// Drops what is beyond the bounds.
     pub(super) fn trim(&mut self, now: Instant) {
         let least = usize::from(self.greets);
+        let mut is_shorter = false;
         while let Some(oldest) = self.kept.front().filter(|_| self.kept.len() > least) {
             if self.is_within(oldest, now) {
-                return;
+                break;
             }
-            self.bytes -= oldest.plain.len();
-            self.kept.pop_front();
+            self.drop_oldest();
+            is_shorter = true;
         }
-        self.kept.shrink_to(16);
+        if let Some(beneath) = self.store {
+            let is_nothing = beneath.is_nothing || is_shorter;
+            let mut is_less = false;
+            while now >= beneath.read_until && self.is_more_than_needed() {
+                self.drop_oldest();
+                is_less = true;
+            }
+            is_shorter |= is_less;
+            self.store = Some(Beneath { is_nothing: is_nothing && !is_less, ..beneath });
+        }
+        if is_shorter {
+            self.kept.shrink_to(16);
+        }
+    }
+
+    fn is_more_than_needed(&self) -> bool {
+        self.kept.len() > MESSAGES || (self.bytes > BYTES && self.kept.len() > 1)
     }
 
     /// Whether `oldest`, with all that is newer, is within the bounds.
@@ -100,7 +197,6 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::channel::{Epoch, Position};
-    use std::time::Duration;
 
     fn recent(messages: usize, seconds: u64, bytes: usize) -> Recent {
         Recent::new(Bounds { messages, age: Duration::from_secs(seconds), bytes }, false)

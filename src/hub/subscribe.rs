@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Channel, State};
-use crate::channel::{DeliveryPolicy, Gap, Position, Publication, Since};
+use crate::channel::{Bounds, DeliveryPolicy, Gap, Position, Publication, Since};
 use crate::dialect::plain;
 use crate::worker::{ChannelKey, Page, Source};
 
@@ -103,7 +103,73 @@ impl Channel {
     }
 }
 
+/// What a reader needs of a channel.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach {
+    /// What a subscriber that begins there does.
+    From(From),
+    /// So many before a position, and whether there are more.
+    Before(Position, usize),
+}
+
+/// What a reader needs of a durable channel and memory does not have.
+#[derive(Clone, Copy, Debug)]
+pub struct Lack {
+    /// It lies below this offset.
+    pub below: u64,
+    /// What of the channel's bounds is left for it.
+    pub bounds: Bounds,
+}
+
+impl Channel {
+    /// What is to be read from the store so that all of `reach` is in memory; none if it is. What is
+    /// there stays for a minute.
+    pub fn lacks(&self, reach: Reach) -> Option<Lack> {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.recent.trim(now);
+        let below = state.before_first().offset + 1;
+        let bounds = state.recent.left();
+        if state.recent.is_whole() || !state.is_beneath(reach, below) {
+            return None;
+        }
+        state.recent.read(now);
+        Some(Lack { below, bounds })
+    }
+
+    /// Puts into memory what was read from the store below an offset, oldest first; and whether that
+    /// was all. What does not fit any more is left.
+    pub fn deepen(&self, below: u64, older: Vec<Publication>, is_whole: bool) {
+        let mut state = self.state();
+        if state.before_first().offset + 1 == below {
+            state.recent.deepen(older, is_whole);
+        }
+    }
+
+    /// What came up to `offset` is kept no more; all, where none is given.
+    pub fn forget(&self, offset: Option<u64>) {
+        self.state().recent.forget(offset.unwrap_or(u64::MAX));
+    }
+}
+
 impl State {
+    /// Whether `reach` goes beneath the first that memory has, at `first`.
+    fn is_beneath(&self, reach: Reach, first: u64) -> bool {
+        match reach {
+            Reach::From(From::Now) => false,
+            Reach::From(From::Newest(count)) => count > self.recent.len(),
+            Reach::From(From::Since(Since { position: Some(since), .. })) => {
+                let known = since.epoch == self.last.epoch && since.offset <= self.last.offset;
+                !known || since.offset + 1 < first
+            }
+            Reach::From(From::Since(_)) => true,
+            Reach::Before(before, limit) => {
+                before.epoch != self.last.epoch
+                    || before.offset.saturating_sub(length(limit) + 1) < first
+            }
+        }
+    }
+
     fn start(&mut self, from: From) -> Start {
         self.recent.trim(Instant::now());
         let (last, before_first) = (self.last, self.before_first());
@@ -168,6 +234,10 @@ impl Source for Channel {
         }
         let reached = publications.last().map_or(start.position, |newest| newest.position);
         let caught_up = reached.offset >= state.last.offset;
+        if !caught_up {
+            // The next page of it is asked for once this one was sent.
+            state.recent.read(Instant::now());
+        }
         drop(state);
         let gap: Option<Bytes> = start.gap.map(|gap| plain::gap(&self.name, &gap));
         Page { gap, publications, caught_up }

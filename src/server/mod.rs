@@ -48,7 +48,9 @@ pub use trace::start_logging;
 use crate::channel::{Bounds, DeliveryPolicy, Kind, NameError, Pattern, Policies, Policy};
 use crate::config::{self, Config};
 use crate::engine::Memory;
-use crate::gate::{AddressCounts, Board, Drain, Gate, Idempotency, Rates, Tallies, router};
+use crate::gate::{
+    AddressCounts, Archive, Board, Drain, Gate, Idempotency, Rates, Tallies, router,
+};
 use crate::hooks::{UsersPush, Webhook};
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
@@ -318,7 +320,8 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         presence: Arc::new(presence),
         webhook,
         hub,
-        board: Board::new(kept.database),
+        board: Board::new(Arc::clone(&kept.database)),
+        archive: Archive::new(kept.database),
         addresses: Arc::new(AddressCounts::new(&config.limits)),
         idempotency: Idempotency::default(),
         rates: Rates::new(&config.limits),

@@ -25,8 +25,10 @@ pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHan
     let forget = tokio::spawn(vital("upkeep", forget(Arc::clone(gate), directory)));
     let board = Arc::clone(gate);
     let board = tokio::spawn(vital("the board", async move { board.keep_board().await }));
+    let archive = Arc::clone(gate);
+    let archive = tokio::spawn(vital("the archive", async move { archive.keep_archive().await }));
     let memory = tokio::spawn(vital("upkeep", watch_memory(Arc::clone(gate))));
-    vec![timer, forget, board, memory]
+    vec![timer, forget, board, archive, memory]
 }
 
 async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {

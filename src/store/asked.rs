@@ -70,12 +70,11 @@ impl Queue {
     /// Has a publication written down, or gives it back.
     pub(super) fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
         match self.0.try_send(Asked::Append(append)) {
-            Ok(()) => Ok(()),
             Err(
                 TrySendError::Full(Asked::Append(back)) | TrySendError::Closed(Asked::Append(back)),
             ) => Err(back),
-            // What was sent is what comes back.
-            Err(_) => Ok(()),
+            // What comes back is what was sent.
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 }

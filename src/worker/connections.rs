@@ -97,6 +97,7 @@ impl Connections {
             Order::Socket(id, handed) => self.with(id, |this, _| this.hand_over(id, *handed, now)),
             Order::Deliver(channel, item) => self.deliver(channel, item),
             Order::Tell(ids, message, receipt) => self.tell(&ids, &message, &receipt, now),
+            Order::Say(id, json) => self.with(id, |this, key| this.say(key, &json, now)),
             Order::Close(id, close) => self.with(id, |this, key| this.close(key, close, now)),
             Order::Finish(id) => self.with(id, |this, key| this.end_poll(key, now)),
             Order::Gone(id) => self.with(id, |this, key| this.drop_now(key, Ending::Dropped)),

@@ -12,6 +12,7 @@ use super::tally::Reason;
 use super::{Ending, Joined, Reaction, Said, Sink};
 use crate::code::{Close, Limit};
 use crate::metrics::Tally as _;
+use crate::transport::Transport;
 use crate::transport::ws::{self, Message};
 
 /// Most bytes that one connection may bring in one turn.
@@ -240,6 +241,14 @@ impl Connections {
         let sent = connection.send_always(&Arc::new(frame), now);
         self.settle(key, sent, now);
         sent == Sent::Ok
+    }
+
+    /// Tells a WebSocket something beside what it subscribed to.
+    pub(super) fn say(&mut self, key: usize, json: &[u8], now: Instant) {
+        let to = self.slab.get(key).filter(|connection| connection.is_open());
+        if to.is_some_and(|connection| connection.encoding.transport() == Transport::Ws) {
+            self.answer(key, Joined::of_frame(|out| ws::text(out, json)), now);
+        }
     }
 
     /// Deals with a pong; `false` when it was one too many.

@@ -44,7 +44,7 @@ use tokio::time::Instant;
 pub use joined::{Encoding, Form, Item, Joined, Mark};
 pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
-pub use queue::{Reservation, WorkerHandle, Workers};
+pub use queue::{Places, Reservation, WorkerHandle, Workers};
 pub use socket::Socket;
 pub use tally::{Delivered, Missing, Reason, Tally};
 
@@ -88,6 +88,8 @@ pub enum Order {
     Deliver(ChannelKey, Item),
     /// A message for these connections alone; the receipt is taken if one of them is still there.
     Tell(Vec<ConnectionId>, Direct, Arc<Receipt>),
+    /// A message of ours for a WebSocket alone, as JSON.
+    Say(ConnectionId, Bytes),
     /// End this connection with a code.
     Close(ConnectionId, Close),
     /// End this poll behind what it was told.
@@ -323,6 +325,7 @@ impl fmt::Debug for Order {
             Self::Attach(_) => "Attach",
             Self::Socket(..) => "Socket",
             Self::Deliver(..) => "Deliver",
+            Self::Say(..) => "Say",
             Self::Tell(..) => "Tell",
             Self::Close(..) => "Close",
             Self::Finish(_) => "Finish",

@@ -163,8 +163,8 @@ impl Workers {
     }
 
     /// The reservation that `places` were laid down from.
-    pub const fn take_up(&self, places: Places) -> Reservation<'_> {
-        Reservation { workers: self, left: places.0 }
+    pub const fn take_up(&self, Places(left): Places) -> Reservation<'_> {
+        Reservation { workers: self, left }
     }
 
     /// Wakes every worker, for nothing but to go idle again.

@@ -60,10 +60,11 @@ fn patterns_are_kept_in_nfc() {
 }
 
 #[test]
-fn durable_channels_are_refused() {
-    let result = from_file("[channels.chat]\ndurable = true\n");
-    let parts = ["durable channels are not in this version"];
-    assert_told(result, "c.toml:2: channels.chat.durable", &parts);
+fn only_what_has_a_history_is_durable() {
+    assert!(from_file("[channels.chat]\ndurable = true\n").is_ok());
+    let result = from_file("[channels.board]\ndurable = true\n");
+    let parts = ["is for channels of kind"];
+    assert_told(result, "c.toml:2: channels.board.durable", &parts);
 }
 
 #[test]

@@ -396,7 +396,9 @@ async fn read_for(client: &Client, asked: Asked) {
         Asked::Channels(waits) => {
             drop(waits.send(in_time(messages::channels(client)).await.map_err(failed)));
         }
-        other => other.failed(&DatabaseError::Unavailable("it does not read".to_owned())),
+        other @ (Asked::Change(..) | Asked::Append(_) | Asked::Trim(..) | Asked::Forget(..)) => {
+            other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
+        }
     }
 }
 

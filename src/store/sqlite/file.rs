@@ -39,7 +39,9 @@ impl File {
     /// Does all of `batch`: first what reads, then what writes, in one commit.
     pub(super) fn take(&mut self, batch: Vec<Asked>) {
         let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
-        reads.into_iter().for_each(|asked| self.read_for(asked));
+        for asked in reads {
+            self.read_for(asked);
+        }
         if writes.is_empty() {
             return;
         }
@@ -84,7 +86,10 @@ impl File {
             Asked::Channels(waits) => {
                 drop(waits.send(messages::channels(connection).map_err(failed)));
             }
-            other => other.failed(&DatabaseError::Unavailable("it does not read".to_owned())),
+            other
+            @ (Asked::Change(..) | Asked::Append(_) | Asked::Trim(..) | Asked::Forget(..)) => {
+                other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
+            }
         }
     }
 

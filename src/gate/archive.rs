@@ -1,0 +1,262 @@
+//! What is kept of durable channels: read when somebody needs it, and forgotten a little at a time.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
+
+use super::idempotency::Receipt;
+use super::{Failure, Gate};
+use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
+use crate::code::Problem;
+use crate::hub::{Channel, Reach};
+use crate::identity::ClientId;
+use crate::store::{Append, Database, DatabaseError, Retried, Window};
+
+/// How much is read at once: so many messages within so many bytes.
+const PIECE: (usize, usize) = (1000, 1 << 20);
+/// How long the key of a post is remembered, in milliseconds. Source: wire.md section 3.
+const RETRIES: u64 = 5 * 60 * 1000;
+/// How often what lies beyond the bounds is forgotten of channels that are in use, and each how many
+/// times of all.
+const TRIM: Duration = Duration::from_secs(5);
+const ALL: u32 = 60;
+/// Channels that are read from the store at the same time.
+const STRIPES: usize = 64;
+
+/// Durable channels as the database has them.
+///
+/// A channel is read by one at a time: whoever comes meanwhile finds it in memory.
+#[derive(Debug)]
+pub struct Archive {
+    database: Arc<dyn Database>,
+    reading: Vec<Mutex<()>>,
+    stripes: RandomState,
+}
+
+impl Archive {
+    /// What `database` keeps.
+    pub fn new(database: Arc<dyn Database>) -> Self {
+        let reading = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
+        Self { database, reading, stripes: RandomState::new() }
+    }
+
+    /// Has a publication written down, or gives it back.
+    pub(super) fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
+        self.database.append(append)
+    }
+
+    async fn read(&self, name: &ChannelName) -> Option<MutexGuard<'_, ()>> {
+        let stripes = u64::try_from(self.reading.len()).unwrap_or(1);
+        let stripe = usize::try_from(self.stripes.hash_one(name) % stripes).unwrap_or(0);
+        Some(self.reading.get(stripe)?.lock().await)
+    }
+}
+
+/// A channel that stays in memory as long as somebody has this: a durable one. Others need nobody.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Held(Option<Arc<Channel>>);
+
+impl Held {
+    /// The durable channel.
+    pub(super) fn channel(&self) -> Option<Arc<Channel>> {
+        self.0.clone()
+    }
+}
+
+impl Gate {
+    /// Has all of a durable channel in memory that `reach` needs; made if there is none.
+    ///
+    /// # Errors
+    /// 503 where the database cannot be read.
+    pub(super) async fn hold(
+        &self,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+        reach: Reach,
+    ) -> Result<Held, Failure> {
+        if !policy.durable {
+            return Ok(Held(None));
+        }
+        let channel = match self.hub.find(name) {
+            Some(channel) => channel,
+            None => self.open_durable(name, policy).await?,
+        };
+        self.deepen(&channel, reach).await?;
+        Ok(Held(Some(channel)))
+    }
+
+    /// The same, but where there is no channel none is made.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub(super) async fn hold_if_any(
+        &self,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+        reach: Reach,
+    ) -> Result<Held, Failure> {
+        if !policy.durable {
+            return Ok(Held(None));
+        }
+        let reading = self.archive.read(name).await;
+        let channel = match self.hub.find(name) {
+            Some(channel) => Some(channel),
+            None => self.restore(name, policy).await?,
+        };
+        drop(reading);
+        if let Some(channel) = &channel {
+            self.deepen(channel, reach).await?;
+        }
+        Ok(Held(channel))
+    }
+
+    async fn open_durable(
+        &self,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+    ) -> Result<Arc<Channel>, Failure> {
+        let _reading = self.archive.read(name).await;
+        if let Some(channel) = self.hub.find(name) {
+            return Ok(channel);
+        }
+        let restored = self.restore(name, policy).await?;
+        // Nobody else makes one meanwhile.
+        Ok(restored.unwrap_or_else(|| self.hub.channel(name, policy)))
+    }
+
+    /// Reads a channel from the store, if it is there.
+    async fn restore(
+        &self,
+        name: &ChannelName,
+        policy: &Arc<Policy>,
+    ) -> Result<Option<Arc<Channel>>, Failure> {
+        let (database, now) = (&self.archive.database, now());
+        let window = Window { bounds: policy.history, now, below: None, piece: PIECE };
+        let Some(loaded) =
+            database.load(name.clone(), window).await.map_err(|error| unread(&error))?
+        else {
+            return Ok(None);
+        };
+        let since = now.saturating_sub(RETRIES);
+        let retries =
+            database.retries(name.clone(), since).await.map_err(|error| unread(&error))?;
+        for retried in retries.iter().rev() {
+            self.know(name, retried, now);
+        }
+        let kept = loaded.kept.into_iter().map(|stored| publication(stored, now)).collect();
+        let channel = self.hub.restore((name, policy), loaded.last, kept, loaded.is_whole);
+        Ok(Some(channel))
+    }
+
+    /// A key that was used before this process was, or before the channel was read.
+    fn know(&self, name: &ChannelName, retried: &Retried, now: u64) {
+        let Retried { position, sender, at, retry } = retried;
+        let client = if sender.is_empty() { None } else { ClientId::parse(sender).ok() };
+        let receipt = Receipt {
+            position: Some(*position),
+            datetime: retry.datetime.clone(),
+            ip: Arc::from(retry.ip.as_str()),
+        };
+        let age = Duration::from_millis(now.saturating_sub(*at));
+        self.idempotency.know(&(client, name.clone()), retry, receipt, age);
+    }
+
+    /// Reads what memory lacks of `reach`, a piece at a time, so that posts go on in between.
+    async fn deepen(&self, channel: &Channel, reach: Reach) -> Result<(), Failure> {
+        if channel.lacks(reach).is_none() {
+            return Ok(());
+        }
+        let _reading = self.archive.read(channel.name()).await;
+        while let Some(lack) = channel.lacks(reach) {
+            let now = now();
+            let (bounds, below) = (lack.bounds, Some(lack.below));
+            let window = Window { bounds, now, below, piece: PIECE };
+            let loaded = self.archive.database.load(channel.name().clone(), window);
+            let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
+                None => (Vec::new(), true),
+                Some(loaded) => (loaded.kept, loaded.is_whole),
+            };
+            let older = older.into_iter().map(|stored| publication(stored, now)).collect();
+            channel.deepen(lack.below, older, is_whole);
+        }
+        Ok(())
+    }
+
+    /// Forgets all that was said on a channel. Its order goes on.
+    ///
+    /// # Errors
+    /// 503 where the database cannot be written.
+    pub(super) async fn forget(&self, name: &ChannelName, policy: &Policy) -> Result<(), Failure> {
+        let _reading = self.archive.read(name).await;
+        let newest = if policy.durable {
+            let forgot = self.archive.database.forget(name.clone()).await;
+            Some(forgot.map_err(|error| Failure::new(Problem::Unavailable, error.to_string()))?)
+        } else {
+            None
+        };
+        if let Some(channel) = self.hub.find(name) {
+            channel.forget(newest);
+        }
+        Ok(())
+    }
+
+    /// Forgets what lies beyond the bounds of durable channels: often of those that are in use, and
+    /// seldom of all. For ever.
+    pub async fn keep_archive(&self) {
+        for round in (0..ALL).cycle() {
+            let channels = if round == 0 { self.all_durable().await } else { self.hub.durable() };
+            for (name, policy) in channels {
+                self.trim(&name, policy.history).await;
+            }
+            tokio::time::sleep(TRIM).await;
+        }
+    }
+
+    async fn all_durable(&self) -> Vec<(ChannelName, Arc<Policy>)> {
+        let names = self.archive.database.channels().await.unwrap_or_default();
+        let names = names.iter().filter_map(|name| ChannelName::parse(name).ok());
+        let durable = names.filter_map(|name| {
+            let policy = self.policies.of(&name).filter(|policy| policy.durable)?;
+            Some((name, Arc::clone(policy)))
+        });
+        durable.collect()
+    }
+
+    async fn trim(&self, name: &ChannelName, bounds: Bounds) {
+        loop {
+            let window = Window { bounds, now: now(), below: None, piece: PIECE };
+            match self.archive.database.trim(name.clone(), window).await {
+                Ok(true) => return,
+                // Posts that came meanwhile are first.
+                Ok(false) => tokio::task::yield_now().await,
+                // The next round comes soon; who posts is told why.
+                Err(error) => return tracing::debug!(%error, "nothing could be forgotten"),
+            }
+        }
+    }
+}
+
+/// Now, in milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn publication(stored: Stored, now: u64) -> Publication {
+    let age = Duration::from_millis(now.saturating_sub(stored.at));
+    let at = Instant::now();
+    Publication {
+        position: stored.position,
+        sender: Arc::from(stored.sender),
+        at: at.checked_sub(age).unwrap_or(at),
+        plain: stored.plain,
+    }
+}
+
+fn unread(error: &DatabaseError) -> Failure {
+    Failure::new(Problem::Unavailable, error.to_string())
+}
