@@ -44,6 +44,20 @@ impl Database {
             Self::Postgres(postgres) => postgres.connect().await.batch_execute(sql).await.unwrap(),
         }
     }
+
+    /// The number that `sql` tells another program.
+    #[allow(dead_code, reason = "not every test counts")]
+    pub(crate) async fn count(&self, node: &TestNode, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite => {
+                let sql = sql.replace("::bigint", "");
+                open(node).query_row(&sql, [], |row| row.get(0)).unwrap()
+            }
+            Self::Postgres(postgres) => {
+                postgres.connect().await.query_one(sql, &[]).await.unwrap().get(0)
+            }
+        }
+    }
 }
 
 /// The file of a node, opened by another program.

@@ -1,0 +1,456 @@
+//! Durable channels: what was acknowledged survives a crash, and is resumed or reported (wire.md §3, §4).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+#[macro_use]
+mod common;
+
+#[path = "durable/crash.rs"]
+mod crash;
+#[path = "board/database.rs"]
+mod database;
+#[path = "board/faults.rs"]
+mod faults;
+#[path = "durable/follower.rs"]
+mod follower;
+#[path = "board/postgres.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod postgres;
+
+use common::client::{PollAnswer, TestClient, Transport};
+use common::http::{Request, Response, encode};
+use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
+use common::{at_offset, id_of, offset_of, until, value_of};
+use database::{Database, Engine, open};
+use faults::Faults;
+use postgres::Postgres;
+use serde_json::{Value, json};
+
+/// A durable root that keeps all that a test says.
+const DURABLE: &str = "[channels.\"\"]\ndurable = true\n\
+                       history = { messages = 100000, seconds = 3600, bytes = 67108864 }\n";
+
+/// A durable root that keeps the newest ten.
+const TEN: &str = "[channels.\"\"]\ndurable = true\n\
+                   history = { messages = 10, seconds = 3600, bytes = 67108864 }\n";
+
+/// Waits until the node has read its database.
+async fn reads(node: &TestNode) {
+    let ask = async || Request::get("/topics").send(node).await.status;
+    until("the database", ask, |status| *status == 200).await;
+}
+
+/// Kills the node, and waits until another has read its database.
+async fn crash(node: &mut TestNode) {
+    node.restart().await;
+    reads(node).await;
+}
+
+/// What is kept of the root after `since`, or before an id, read in pages.
+async fn all(node: &TestNode, login: &Login, direction: &str, from: &str) -> Vec<Value> {
+    let (mut all, mut from) = (Vec::new(), from.to_owned());
+    loop {
+        let page = node.history(login, &format!("{direction}={from}&limit=1000")).await;
+        assert!(page.get("gap").is_none(), "{}", page["gap"]);
+        all.extend(page["messages"].as_array().unwrap().iter().cloned());
+        if page["more"] == false {
+            return all;
+        }
+        id_of(all.last().unwrap()).clone_into(&mut from);
+    }
+}
+
+/// Posts to the root under an idempotency key.
+async fn post_keyed(node: &TestNode, login: &Login, value: &str, key: &str) -> Response {
+    let request = Request::post("/post").bearer(&login.token).header("Idempotency-Key", key);
+    request.form(&[("value", value)]).send(node).await
+}
+
+/// A test of each clause on each database.
+macro_rules! on_each_database {
+    ($($clause:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $clause() {
+                super::$clause(super::Database::start(super::Engine::Sqlite).await).await;
+            })+
+        }
+        mod postgresql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $clause() {
+                super::$clause(super::Database::start(super::Engine::Postgres).await).await;
+            })+
+        }
+    };
+}
+
+on_each_database!(
+    what_was_said_is_there_after_a_crash_and_its_order_goes_on,
+    a_key_that_was_used_stays_so_across_a_crash,
+    what_is_not_kept_any_more_is_a_gap_also_after_a_crash,
+    history_reaches_as_far_back_as_the_store_both_ways,
+    what_a_backend_deletes_is_gone_and_the_order_goes_on,
+    what_lies_beyond_the_bounds_is_forgotten_on_the_disk_too,
+    a_burst_of_large_posts_is_kept,
+    every_kind_survives,
+    what_was_acknowledged_survives_any_crash,
+);
+
+async fn what_was_said_is_there_after_a_crash_and_its_order_goes_on(database: Database) {
+    let mut node = database.node(DURABLE).await;
+    let alice = node.login().await;
+    let mut said = Vec::new();
+    for number in 0..5 {
+        said.push(node.post(&alice, &number.to_string()).await);
+    }
+    crash(&mut node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    let next = node.post(&alice, "next").await;
+    assert_eq!(id_of(&next), at_offset(id_of(&said[4]), 6));
+    said.push(next);
+    // A second time, with nobody there in between.
+    crash(&mut node).await;
+    crash(&mut node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    let page = node.history(&alice, &format!("since={}&limit=2", id_of(&said[1]))).await;
+    assert_eq!((&page["messages"], &page["more"]), (&json!(said[2..4]), &json!(true)));
+}
+
+async fn a_key_that_was_used_stays_so_across_a_crash(database: Database) {
+    let mut node = database.node(DURABLE).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let first = post_keyed(&node, &alice, "once", "k").await.ok();
+    crash(&mut node).await;
+    assert_eq!(post_keyed(&node, &alice, "once", "k").await.ok(), first);
+    post_keyed(&node, &alice, "twice", "k").await.problem(409, "key-reused");
+    assert_ne!(post_keyed(&node, &bob, "once", "k").await.ok(), first, "another client's key");
+    let values = all(&node, &alice, "since", "0").await;
+    assert_eq!(values.iter().map(value_of).collect::<Vec<_>>(), ["once", "once"]);
+}
+
+async fn what_is_not_kept_any_more_is_a_gap_also_after_a_crash(database: Database) {
+    let mut node = database.node(TEN).await;
+    let alice = node.login().await;
+    let mut said = Vec::new();
+    for number in 0..30 {
+        said.push(node.post(&alice, &number.to_string()).await);
+    }
+    let since = id_of(&said[4]).to_owned();
+    for round in 0..2 {
+        let page = node.history(&alice, &format!("since={since}")).await;
+        assert_eq!(page["messages"], json!(said[20..]), "round {round}");
+        assert_eq!(page["gap"]["next"], at_offset(&since, 21), "round {round}");
+        let query = alice.query(&format!("users=none&since={since}"));
+        let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
+        let gap = client.next().await;
+        assert_eq!(gap["gap"]["since"], since, "round {round}");
+        assert_eq!(gap["gap"]["next"], at_offset(&since, 21), "round {round}");
+        assert_eq!(client.next().await, said[20], "round {round}");
+        crash(&mut node).await;
+    }
+}
+
+async fn history_reaches_as_far_back_as_the_store_both_ways(database: Database) {
+    let mut node = database.node(DURABLE).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let said = say(&node, &alice, 2500).await;
+    let newest = at_offset(id_of(&said[0]), 2501);
+    for _ in 0..2 {
+        let page = node.history(&bob, &format!("before={newest}&limit=3")).await;
+        let three: Vec<_> = said[2497..].iter().rev().collect();
+        assert_eq!((&page["messages"], &page["more"]), (&json!(three), &json!(true)));
+        // What is in memory begins at 1501.
+        for offset in [1500, 1501, 1502, 1503] {
+            let query = format!("before={}&limit=1", at_offset(&newest, offset));
+            let page = node.history(&bob, &query).await;
+            assert_eq!(page["messages"], json!([said[offset as usize - 2]]), "{offset}");
+            assert_eq!((&page["more"], page.get("gap")), (&json!(true), None), "{offset}");
+        }
+        crash(&mut node).await;
+        let mut back = all(&node, &bob, "before", &newest).await;
+        back.reverse();
+        assert_eq!(back, said);
+        crash(&mut node).await;
+        assert_eq!(all(&node, &bob, "since", "0").await, said);
+        crash(&mut node).await;
+        assert_eq!(all(&node, &bob, "since", id_of(&said[699])).await, said[700..]);
+        // All of it is a single page in memory now, and none of it was put there twice.
+        assert_eq!(all(&node, &bob, "since", "0").await, said);
+    }
+    let beyond = node.history(&bob, "since=zz-7&limit=1").await;
+    assert_eq!(beyond["gap"]["next"], id_of(&said[0]));
+    assert_eq!(beyond["messages"], json!([said[0]]));
+}
+
+/// Posts so many numbers, by several at once, and answers what is kept, in its order.
+async fn say(node: &TestNode, login: &Login, count: u32) -> Vec<Value> {
+    let mut tasks = Vec::new();
+    for part in 0..10 {
+        let mut poster = node.poster(login, "").await;
+        let numbers = count / 10 * part..count / 10 * (part + 1);
+        tasks.push(tokio::spawn(async move {
+            let mut said = Vec::new();
+            for number in numbers {
+                said.push(poster.post(&number.to_string()).await);
+            }
+            said
+        }));
+    }
+    let mut said = Vec::new();
+    for task in tasks {
+        said.extend(task.await.unwrap());
+    }
+    said.sort_by_key(|message| offset_of(id_of(message)));
+    said
+}
+
+async fn what_a_backend_deletes_is_gone_and_the_order_goes_on(database: Database) {
+    let mut node = database.node(&format!("{DURABLE}{}", api_key_config())).await;
+    let alice = node.login().await;
+    let said = [node.post(&alice, "one").await, node.post(&alice, "two").await];
+    let delete = || Request::new("DELETE", "/history");
+    delete().send(&node).await.problem(401, "unauthorized");
+    delete().bearer(&alice.token).send(&node).await.any_problem(401);
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    assert_eq!(delete().bearer(API_KEY).send(&node).await.status, 204);
+    for _ in 0..2 {
+        assert_eq!(all(&node, &alice, "since", "0").await, [] as [Value; 0]);
+        let page = node.history(&alice, &format!("since={}", id_of(&said[0]))).await;
+        assert_eq!(page["gap"]["next"], at_offset(id_of(&said[0]), 3));
+        crash(&mut node).await;
+    }
+    let next = node.post(&alice, "three").await;
+    assert_eq!(id_of(&next), at_offset(id_of(&said[0]), 3));
+    assert_eq!(all(&node, &alice, "since", "0").await, [next]);
+    let other = Request::new("DELETE", "/history/of/nobody/yet").bearer(API_KEY);
+    assert_eq!(other.send(&node).await.status, 204);
+}
+
+async fn what_lies_beyond_the_bounds_is_forgotten_on_the_disk_too(database: Database) {
+    let node = database.node(TEN).await;
+    let alice = node.login().await;
+    say(&node, &alice, 1200).await;
+    let rows = async || database.count(&node, "SELECT count(*) FROM pushgate_messages").await;
+    until("the rest to be forgotten", rows, |rows| *rows == 10).await;
+    let bytes = database.count(&node, "SELECT sum(bytes)::bigint FROM pushgate_channels").await;
+    let kept = "SELECT sum(octet_length(message))::bigint FROM pushgate_messages";
+    assert_eq!(bytes, database.count(&node, kept).await);
+}
+
+async fn a_burst_of_large_posts_is_kept(database: Database) {
+    let mut node = database.node(DURABLE).await;
+    let alice = node.login().await;
+    let value = "x".repeat(32 * 1024);
+    let mut tasks = Vec::new();
+    for _ in 0..20 {
+        let (mut poster, value) = (node.poster(&alice, "").await, value.clone());
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..50 {
+                poster.post(&value).await;
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    crash(&mut node).await;
+    let kept = all(&node, &alice, "since", "0").await;
+    assert_eq!(kept.len(), 1000);
+    let offsets = kept.iter().map(|message| offset_of(id_of(message)));
+    assert!(offsets.eq(1..=1000));
+}
+
+async fn every_kind_survives(database: Database) {
+    let kinds = "[channels.chat]\ndurable = true\n[channels.camera]\ndurable = true\n\
+                 [channels.values]\nkind = \"json\"\nanonymous = true\ndurable = true\n";
+    let mut node = database.node(kinds).await;
+    let mut chat = TestClient::connect(&node, Transport::Ws, "chat", "").await;
+    chat.send(r#"{"message":"hello"}"#).await;
+    let hello = chat.next().await;
+    let mut camera = TestClient::connect(&node, Transport::Ws, "camera", "").await;
+    for x in 1..=3 {
+        camera.send(&format!(r#"{{"x":{x},"y":2.50,"z":-0}}"#)).await;
+    }
+    while camera.next_text().await != r#"{"x":3,"y":2.50,"z":-0}"# {}
+    let value = json!({ "b": [1, 2], "a": "\u{2028}" });
+    Request::post("/post/values").json(&json!({ "value": value })).send(&node).await.ok();
+    crash(&mut node).await;
+    let history = async |channel: &str| {
+        Request::get(&format!("/history/{channel}")).send(&node).await.ok()["messages"].clone()
+    };
+    assert_eq!(history("chat").await, json!([hello]));
+    assert_eq!(history("values").await[0]["data"], value);
+    // Who comes sees where everything was.
+    let mut camera = TestClient::connect(&node, Transport::Ws, "camera", "").await;
+    assert_eq!(camera.next_text().await, r#"{"x":3,"y":2.50,"z":-0}"#);
+    let mut values = TestClient::connect(&node, Transport::Ws, "values", "ids=1&since=0").await;
+    assert!(values.next().await["since"].is_string());
+    assert_eq!(values.next().await["data"], value);
+}
+
+async fn what_was_acknowledged_survives_any_crash(database: Database) {
+    crash::survive(database, 20).await;
+}
+
+on_every_transport!(
+    a_resume_across_a_crash_brings_all_that_was_missed,
+    a_resume_reaches_as_far_back_as_the_store,
+);
+
+async fn a_resume_across_a_crash_brings_all_that_was_missed(transport: Transport) {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none");
+    let mut client = TestClient::connect(&node, transport, "", &query).await;
+    node.post(&alice, "seen").await;
+    assert_eq!(value_of(&client.next().await), "seen");
+    let since = encode(client.since());
+    client.cut();
+    let missed = [node.post(&alice, "missed").await, node.post(&alice, "too").await];
+    crash(&mut node).await;
+    let query = bob.query(&format!("users=none&since={since}"));
+    let mut client = TestClient::connect(&node, transport, "", &query).await;
+    for message in missed {
+        assert_eq!(client.next().await, message);
+    }
+    let live = node.post(&alice, "live").await;
+    assert_eq!(client.next().await, live);
+}
+
+async fn a_resume_reaches_as_far_back_as_the_store(transport: Transport) {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let said = say(&node, &alice, 1500).await;
+    crash(&mut node).await;
+    let since = id_of(&said[99]);
+    let query = bob.query(&format!("users=none&since={since}"));
+    let mut client = TestClient::connect(&node, transport, "", &query).await;
+    let live = node.post(&alice, "live").await;
+    for message in said[100..].iter().chain([&live]) {
+        assert_eq!(client.next().await, *message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_a_disk_does_not_take_is_503_and_published_to_nobody() {
+    let faults = Faults::new();
+    let mut node = faults.apply(Setup::default().config(DURABLE)).start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none");
+    let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
+    let mut said = vec![node.post(&alice, "before").await];
+    for error in [libc::ENOSPC, libc::EROFS, libc::EIO] {
+        faults.fail_with(error);
+        let tasks = (0..8).map(|number| post_keyed(&node, &alice, "lost", ["a", "b"][number % 2]));
+        let refused = futures_util::future::join_all(tasks).await;
+        for answer in refused {
+            let problem = answer.problem(503, "unavailable");
+            assert!(answer.header("retry-after").is_some(), "{problem}");
+        }
+        client.send(r#"{"value":"lost as well"}"#).await;
+        faults.heal();
+        // Its key is free, its place is another's, and whoever listens has seen nothing of it.
+        said.push(post_keyed(&node, &alice, "kept", &error.to_string()).await.ok());
+    }
+    node.post(&alice, "last").await;
+    let mut errors = 0;
+    let mut seen = Vec::new();
+    while seen.last().map(value_of) != Some("last") {
+        let message = client.next().await;
+        match message.get("error") {
+            Some(error) => {
+                assert_eq!(error["code"], "unavailable", "{message}");
+                errors += 1;
+            }
+            None => seen.push(message),
+        }
+    }
+    crash(&mut node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await, seen);
+    let offsets = seen.iter().map(|message| offset_of(id_of(message)));
+    assert!(offsets.eq(1..=seen.len() as u64), "{seen:?}");
+    let values: Vec<_> =
+        seen.iter().map(value_of).filter(|value| *value != "lost as well").collect();
+    assert_eq!(values, ["before", "kept", "kept", "kept", "last"]);
+    assert_eq!(errors + seen.len() - values.len(), 3, "each that was said is told or kept");
+    for message in said {
+        assert!(seen.contains(&message), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn posts_fail_while_the_server_is_gone_and_nothing_that_was_acknowledged_is_lost() {
+    let mut postgres = Postgres::start().await;
+    let setup = Setup::default().config(DURABLE).env("DATABASE_URL", &postgres.url());
+    let node = setup.start().await;
+    reads(&node).await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    let query = bob.query("users=none");
+    let mut client = TestClient::connect(&node, Transport::Stream, "", &query).await;
+    let mut said = vec![node.post(&alice, "before").await];
+    postgres.stop().await;
+    post_keyed(&node, &alice, "lost", "k").await.problem(503, "unavailable");
+    // What is in memory is read all the same.
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    postgres.go_on(&[]).await;
+    let again = async || post_keyed(&node, &alice, "after", "k").await;
+    said.push(until("the database", again, |answer| answer.status == 200).await.ok());
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    for message in said {
+        assert_eq!(client.next().await, message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_durable_goes_on_while_a_disk_fails() {
+    let faults = Faults::new();
+    let config = format!("{DURABLE}[channels.chat]\ndurable = false\n");
+    let node = faults.apply(Setup::default().config(&config)).start().await;
+    let alice = node.login().await;
+    node.post(&alice, "before").await;
+    faults.fail_with(libc::EIO);
+    post_keyed(&node, &alice, "lost", "k").await.problem(503, "unavailable");
+    node.post_to("chat", &alice, "said").await;
+    let page = node.history(&alice, "since=0").await;
+    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "what was written is read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_takes_nothing_away() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = [node.post(&alice, "one").await, node.post(&alice, "two").await];
+    // As if they had been said tomorrow.
+    let tomorrow = "UPDATE pushgate_messages SET accepted = accepted + 86400000";
+    open(&node).execute(tomorrow, []).unwrap();
+    crash(&mut node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    let three = node.post(&alice, "three").await;
+    crash(&mut node).await;
+    assert_eq!(all(&node, &alice, "since", id_of(&said[0])).await, [said[1].clone(), three]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poll_that_began_before_a_crash_goes_on_behind_it() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let poll = async |node: &TestNode, since: &str| {
+        let target = format!("/poll?users=none&wait=1&since={}", encode(since));
+        PollAnswer::of(&Request::get(&target).bearer(&alice.token).send(node).await)
+    };
+    node.post(&alice, "one").await;
+    let first = poll(&node, "0").await;
+    assert_eq!(first.messages.len(), 1);
+    crash(&mut node).await;
+    node.post(&alice, "two").await;
+    let second = poll(&node, &first.since).await;
+    assert_eq!(second.messages.len(), 1);
+    assert!(second.messages[0].get().contains("two"));
+}
