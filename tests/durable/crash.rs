@@ -44,8 +44,8 @@ pub(crate) async fn survive(database: Database, crashes: u32) {
     for _ in 0..crashes {
         tokio::time::sleep(Duration::from_millis(random.below(LIFE))).await;
         node.restart().await;
+        reads(&node).await;
     }
-    reads(&node).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     goes_on.store(false, Ordering::Relaxed);
     let mut acknowledged = Vec::new();

@@ -77,7 +77,7 @@ impl Heard {
 
     async fn stream(&mut self, address: SocketAddr, transport: Transport, query: &str, last: &str) {
         let Ok(mut connection) = Connection::try_open(address, None).await else { return };
-        connection.write(&transport.request("", query).bytes(address, true)).await;
+        connection.write(&transport.request("", query).bytes(address, false)).await;
         let Some(head) = connection.head().await else { return };
         if head.status != 200 {
             return;
