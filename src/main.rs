@@ -1,6 +1,6 @@
 //! The command line: build, serve, drain.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,6 +9,7 @@ use pushgate::config::{self, Config, Flags};
 use pushgate::server::{
     Server, banner, be_frugal, give_back_if_asked, report_panics, start_logging,
 };
+use pushgate::store::{self, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps sizes apart: what a handshake needs for a moment leaves no holes between connections that
@@ -32,8 +33,34 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(ServeArgs),
+    /// Copy the data directory, also of a gateway that runs, into another that is empty.
+    Backup(CopyArgs),
+    /// Copy what `backup` made into a data directory that is empty.
+    ///
+    /// Ids of durable channels begin anew: who was connected is told a gap, and loses nothing that the
+    /// copy has.
+    Restore(CopyArgs),
     #[command(flatten)]
     Client(ClientCommand),
+}
+
+#[derive(Args, Debug)]
+struct CopyArgs {
+    /// The copy: a directory.
+    #[arg(value_name = "DIRECTORY")]
+    copy: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(Args, Debug)]
+struct DataArgs {
+    /// The configuration file [default: config.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the signing key and the like are kept [default: data].
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -73,6 +100,8 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => args.load().map_or_else(|code| code, serve),
         Command::CheckConfig(args) => args.load().map_or_else(|code| code, |config| check(&config)),
+        Command::Backup(args) => copy(args, store::backup),
+        Command::Restore(args) => copy(args, |data, copy| store::restore(copy, data)),
         Command::Client(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -80,6 +109,25 @@ fn main() -> ExitCode {
                 ExitCode::from(error.exit_code())
             }
         },
+    }
+}
+
+/// Copies between the data directory and the other one.
+fn copy(args: CopyArgs, act: fn(&Path, &Path) -> Result<(), StoreError>) -> ExitCode {
+    let CopyArgs { copy, data: DataArgs { config, data_dir } } = args;
+    let config = match (ServeArgs { config, bind: None, port: None, data_dir }).load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    if config.database.url.is_some() {
+        eprintln!("pushgate: the database of DATABASE_URL or database.url is copied by its own tools");
+    }
+    match act(&config.data_dir, &copy) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod common;
 #[path = "durable/crash.rs"]
 mod crash;
 #[path = "board/database.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
 mod database;
 #[path = "board/faults.rs"]
 mod faults;
@@ -23,6 +24,8 @@ mod follower;
 #[path = "board/postgres.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod postgres;
+#[path = "durable/powercut.rs"]
+mod powercut;
 
 use common::client::{PollAnswer, TestClient, Transport};
 use common::http::{Request, Response, encode};
@@ -31,6 +34,7 @@ use common::{at_offset, id_of, offset_of, until, value_of};
 use database::{Database, Engine, open};
 use faults::Faults;
 use postgres::Postgres;
+use powercut::Powercut;
 use serde_json::{Value, json};
 
 /// A durable root that keeps all that a test says.
@@ -167,10 +171,10 @@ async fn history_reaches_as_far_back_as_the_store_both_ways(database: Database) 
         let three: Vec<_> = said[2497..].iter().rev().collect();
         assert_eq!((&page["messages"], &page["more"]), (&json!(three), &json!(true)));
         // What is in memory begins at 1501.
-        for offset in [1500, 1501, 1502, 1503] {
-            let query = format!("before={}&limit=1", at_offset(&newest, offset));
+        for offset in [1500_u32, 1501, 1502, 1503] {
+            let query = format!("before={}&limit=1", at_offset(&newest, offset.into()));
             let page = node.history(&bob, &query).await;
-            assert_eq!(page["messages"], json!([said[offset as usize - 2]]), "{offset}");
+            assert_eq!(page["messages"], json!([said[usize::try_from(offset).unwrap() - 2]]), "{offset}");
             assert_eq!((&page["more"], page.get("gap")), (&json!(true), None), "{offset}");
         }
         crash(&mut node).await;
@@ -296,7 +300,15 @@ async fn every_kind_survives(database: Database) {
 }
 
 async fn what_was_acknowledged_survives_any_crash(database: Database) {
-    crash::survive(database, 20).await;
+    crash::survive(database.node(DURABLE).await, 20, |_, _| ()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_the_loss_of_power() {
+    let powercut = Powercut::new();
+    let node = powercut.apply(Setup::default().config(DURABLE)).start().await;
+    let cuts = std::env::var("POWER_CUTS").map_or(20, |cuts| cuts.parse().unwrap());
+    crash::survive(node, cuts, |node, random| powercut.cut(node, random)).await;
 }
 
 on_every_transport!(
@@ -420,6 +432,76 @@ async fn what_is_not_durable_goes_on_while_a_disk_fails() {
     node.post_to("chat", &alice, "said").await;
     let page = node.history(&alice, "since=0").await;
     assert_eq!(page["messages"].as_array().unwrap().len(), 1, "what was written is read");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_a_node_that_runs_is_put_back_with_orders_of_its_own() {
+    let config = "[channels.\"\"]\ndurable = true\n[channels.chat]\ndurable = true\n";
+    let mut node = TestNode::with_config(config).await;
+    let alice = node.login().await;
+    let id = say(&node, &alice, 20).await.pop().map(|message| id_of(&message).to_owned()).unwrap();
+    let mut chat = TestClient::connect(&node, Transport::Ws, "chat", "").await;
+    chat.send(r#"{"message":"\"id\":\"x-1\"}"}"#).await;
+    let told = chat.next().await;
+    let copy = common::node::Home::fresh();
+    let run = async |verb: &str, data: &std::path::Path| {
+        let mut command = common::node::command();
+        command.arg(verb).arg(copy.path()).arg("--data-dir").arg(data);
+        let output = command.output().await.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(run("backup", &node.data_dir()).await, (Some(0), String::new()));
+    let (code, why) = run("backup", &node.data_dir()).await;
+    assert!(code == Some(1) && why.contains("is not empty"), "{why}");
+    let (code, why) = run("restore", &node.data_dir()).await;
+    assert!(code == Some(1) && why.contains("is not empty"), "{why}");
+    node.post(&alice, "after the copy").await;
+    node.terminate().await;
+    std::fs::remove_dir_all(node.data_dir()).unwrap();
+    assert_eq!(run("restore", &node.data_dir()).await, (Some(0), String::new()));
+    node.start_again().await;
+    // The token is good, all that the copy has is there, and nobody takes another message for one
+    // that was seen.
+    let kept = all(&node, &alice, "since", "0").await;
+    assert!(kept.iter().map(|message| offset_of(id_of(message))).eq(1..=20));
+    let page = node.history(&alice, &format!("since={id}")).await;
+    assert_eq!(page["gap"]["next"], id_of(&kept[0]));
+    assert_eq!(page["messages"], json!(kept));
+    let page = node.history(&alice, &format!("since={}", id_of(&kept[18]))).await;
+    assert_eq!((&page["messages"], page.get("gap")), (&json!([kept[19]]), None));
+    let chat = Request::get("/history/chat").send(&node).await.ok()["messages"][0].clone();
+    assert_eq!(chat["message"], told["message"]);
+    assert_ne!(chat["id"], told["id"]);
+    let after = node.post(&alice, "after").await;
+    assert_eq!(id_of(&after), at_offset(id_of(&kept[0]), 21));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_prints_what_was_said_both_ways() {
+    let node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 1500).await;
+    let run = async |arguments: &[&str]| {
+        let mut command = common::node::command();
+        command.arg("history").args(arguments).args(["--url", &node.origin()]);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines: Vec<Value> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (lines, String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(run(&[]).await, (said.clone(), String::new()));
+    assert_eq!(run(&["--since", id_of(&said[1497])]).await.0, said[1498..]);
+    assert_eq!(run(&["-n", "3"]).await.0, said[..3]);
+    let back: Vec<_> = said[..1499].iter().rev().cloned().collect();
+    assert_eq!(run(&["--before", id_of(&said[1499])]).await.0, back);
+    assert_eq!(run(&["--before", id_of(&said[1499]), "-n", "2"]).await.0, back[..2]);
+    let (lines, told) = run(&["--since", "zz-9", "-n", "1"]).await;
+    assert_eq!(lines, said[..1]);
+    assert!(told.contains("not all of it is kept"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -83,16 +83,16 @@ impl Gateway {
         }
     }
 
-    /// The JSON that `verb` answers on `channel`.
+    /// The JSON that `verb` answers on `channel`, as it came: a number has the digits that were sent.
     pub(crate) fn get(
         &self,
         verb: &str,
         channel: &Channel,
         query: &[(&str, &str)],
         bearer: Option<&Secret>,
-    ) -> Result<Value, CommandError> {
+    ) -> Result<String, CommandError> {
         let url = self.address.of(verb, channel, query);
-        json(&self.text(self.open(&url, bearer, Timing::ordinary()))?)
+        self.text(self.open(&url, bearer, Timing::ordinary()))
     }
 
     /// The body that a post of `payload` to `url` answers, an idempotency key with it if any.

@@ -1,5 +1,5 @@
-//! The client side of the command line: `login`, `pub`, `sub`, `users` and `camera` against a running
-//! gateway.
+//! The client side of the command line: `login`, `pub`, `sub`, `history`, `users` and `camera` against a
+//! running gateway.
 //!
 //! Each verb is a file of its own that parses nothing and prints little: `options` says where the
 //! gateway is and who asks, `identity` turns that into a token when one is needed, `gateway` makes
@@ -12,6 +12,7 @@ mod camera;
 mod error;
 mod follow;
 mod gateway;
+mod history;
 mod identity;
 mod interrupt;
 mod login;
@@ -27,6 +28,7 @@ mod watch;
 pub use camera::{CameraArgs, Path};
 pub use error::{CommandError, UsageError};
 pub use follow::Transport;
+pub use history::HistoryArgs;
 pub use login::LoginArgs;
 pub use options::{ChannelArg, Connect, Secret};
 pub use problem::Problem;
@@ -46,6 +48,9 @@ pub enum ClientCommand {
     /// Subscribe, and print each message as a line of JSON
     #[command(long_about = sub::ABOUT)]
     Sub(SubArgs),
+    /// Print what was said, as far as it is kept
+    #[command(long_about = history::ABOUT)]
+    History(HistoryArgs),
     /// List who is there
     #[command(long_about = users::ABOUT)]
     Users(UsersArgs),
@@ -69,6 +74,7 @@ impl ClientCommand {
             Self::Login(args) => login::run(&args),
             Self::Pub(args) => publish::run(&args),
             Self::Sub(args) => sub::run(&args),
+            Self::History(args) => history::run(&args),
             Self::Users(args) => users::run(&args),
             Self::Camera(args) => camera::run(&args),
         }

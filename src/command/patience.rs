@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::address::Channel;
 use super::backoff::Backoff;
 use super::error::{CommandError, Retry};
+use super::gateway::Gateway;
+use super::identity::Identity;
 
 /// How often a request is made before its error is the answer.
 const TRIES: u32 = 8;
@@ -32,6 +35,27 @@ pub(crate) fn persist<T>(
         }
         tries += 1;
     }
+}
+
+/// What `verb` answers on a channel; asked for again where a login is what the first answer says it
+/// lacks.
+pub(crate) fn page(
+    gateway: &Gateway,
+    identity: &mut Identity,
+    (verb, channel): (&str, &Channel),
+    query: &[(&str, &str)],
+) -> Result<String, CommandError> {
+    let ask = |identity: &mut Identity| {
+        let bearer = identity.for_request(gateway)?;
+        gateway.get(verb, channel, query, bearer.as_ref())
+    };
+    persist(|| match ask(identity) {
+        Err(error) => match error.problem() {
+            Some(problem) if identity.mend(gateway, problem)? => ask(identity),
+            _ => Err(error),
+        },
+        answer => answer,
+    })
 }
 
 /// Sleeps, on a timer of its own.

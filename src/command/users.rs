@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::address::Channel;
 use super::error::CommandError;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, json as parse};
 use super::identity::Identity;
 use super::options::{ChannelArg, Connect};
 use super::output::{self, Reader};
-use super::patience::persist;
+use super::patience::page;
 use super::watch;
 
 /// What `--help` says first.
@@ -82,7 +82,7 @@ fn list(
         if let Some(after) = &after {
             query.push(("after", after));
         }
-        let mut answer = page(gateway, identity, channel, &query)?;
+        let mut answer = parse(&page(gateway, identity, ("users", channel), &query)?)?;
         let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
         let before = users.len();
         if let Some(Value::Array(page)) = answer.get_mut("users").map(Value::take) {
@@ -96,26 +96,6 @@ fn list(
             return Ok((users, count.max(found)));
         }
     }
-}
-
-/// One page; asked for again where a login is what the first answer says it lacks.
-fn page(
-    gateway: &Gateway,
-    identity: &mut Identity,
-    channel: &Channel,
-    query: &[(&str, &str)],
-) -> Result<Value, CommandError> {
-    let ask = |identity: &mut Identity| {
-        let bearer = identity.for_request(gateway)?;
-        gateway.get("users", channel, query, bearer.as_ref())
-    };
-    persist(|| match ask(identity) {
-        Err(error) => match error.problem() {
-            Some(problem) if identity.mend(gateway, problem)? => ask(identity),
-            _ => Err(error),
-        },
-        answer => answer,
-    })
 }
 
 /// The rows of a table with a head, each column as wide as its widest cell.

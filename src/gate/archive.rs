@@ -102,12 +102,10 @@ impl Gate {
         if !policy.durable {
             return Ok(Held(None));
         }
-        let reading = self.archive.read(name).await;
         let channel = match self.hub.find(name) {
             Some(channel) => Some(channel),
-            None => self.restore(name, policy).await?,
+            None => self.find_durable(name, policy).await?,
         };
-        drop(reading);
         if let Some(channel) = &channel {
             self.deepen(channel, reach).await?;
         }
@@ -119,21 +117,21 @@ impl Gate {
         name: &ChannelName,
         policy: &Arc<Policy>,
     ) -> Result<Arc<Channel>, Failure> {
-        let _reading = self.archive.read(name).await;
-        if let Some(channel) = self.hub.find(name) {
-            return Ok(channel);
-        }
-        let restored = self.restore(name, policy).await?;
-        // Nobody else makes one meanwhile.
-        Ok(restored.unwrap_or_else(|| self.hub.channel(name, policy)))
+        let found = self.find_durable(name, policy).await?;
+        // It was nowhere: whoever makes it first makes it for all.
+        Ok(found.unwrap_or_else(|| self.hub.channel(name, policy)))
     }
 
-    /// Reads a channel from the store, if it is there.
-    async fn restore(
+    /// A channel, read from the store if nobody uses it, if it is there.
+    async fn find_durable(
         &self,
         name: &ChannelName,
         policy: &Arc<Policy>,
     ) -> Result<Option<Arc<Channel>>, Failure> {
+        let _reading = self.archive.read(name).await;
+        if let Some(channel) = self.hub.find(name) {
+            return Ok(Some(channel));
+        }
         let (database, now) = (&self.archive.database, now());
         let window = Window { bounds: policy.history, now, below: None, piece: PIECE };
         let Some(loaded) =

@@ -11,6 +11,8 @@
 )]
 
 mod publish;
+#[cfg(test)]
+mod ranges;
 mod recent;
 mod subscribe;
 

@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    fn record(&mut self, publication: Arc<Publication>) {
+    pub(super) fn record(&mut self, publication: Arc<Publication>) {
         if publication.position != self.last.next() {
             // Another program wrote in between, or the store is another one.
             self.recent.clear();

@@ -118,6 +118,11 @@ impl Recent {
         usize::from(self.greets).min(self.kept.len())
     }
 
+    #[cfg(test)]
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }

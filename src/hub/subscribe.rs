@@ -164,8 +164,8 @@ impl State {
             }
             Reach::From(From::Since(_)) => true,
             Reach::Before(before, limit) => {
-                before.epoch != self.last.epoch
-                    || before.offset.saturating_sub(length(limit) + 1) < first
+                let newest = before.offset.min(self.last.offset + 1);
+                before.epoch != self.last.epoch || newest.saturating_sub(length(limit) + 1) < first
             }
         }
     }

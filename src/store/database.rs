@@ -186,7 +186,7 @@ impl std::error::Error for DatabaseError {}
 
 impl Loaded {
     /// What lies in `window` of what was found, which is newest first, below the window's upper end.
-    pub(super) fn of<E>(
+    pub(crate) fn of<E>(
         last: Position,
         window: &Window,
         found: impl Iterator<Item = Result<Stored, E>>,

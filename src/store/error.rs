@@ -60,6 +60,16 @@ pub enum StoreError {
         /// Why not; no part of it.
         why: String,
     },
+    /// A directory that is to be filled holds something.
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory holds nothing of a gateway.
+    NoData {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Writing failed before in a way that leaves unknown what the file holds: only a restart helps.
     Untrusted {
         /// The file.
@@ -107,6 +117,12 @@ impl fmt::Display for StoreError {
                 write!(f, "{}, the database.ca: {why}", path.display())
             }
             Self::Address { why } => write!(f, "the address of the database: {why}"),
+            Self::NotEmpty { path } => {
+                write!(f, "{} is not empty, and nothing in it is overwritten", path.display())
+            }
+            Self::NoData { path } => {
+                write!(f, "{} holds no data of a gateway", path.display())
+            }
             Self::Untrusted { path } => write!(
                 f,
                 "an earlier write to {} failed, what it holds is not known",
@@ -127,6 +143,8 @@ impl std::error::Error for StoreError {
             | Self::Database { .. }
             | Self::Address { .. }
             | Self::Authority { .. }
+            | Self::NotEmpty { .. }
+            | Self::NoData { .. }
             | Self::Untrusted { .. } => None,
         }
     }

@@ -7,6 +7,7 @@
 //!   that directory ([`Sqlite`]), or PostgreSQL ([`Postgres`]). Here is the only SQL.
 
 mod asked;
+mod backup;
 mod database;
 mod directory;
 mod ended;
@@ -18,6 +19,7 @@ mod postgres;
 mod scratch;
 mod sqlite;
 
+pub use backup::{backup, restore};
 pub use database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Entry, Loaded, Retried, TopicsTold,
     Window,

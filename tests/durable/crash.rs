@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 
 use super::common::client::Transport;
 use super::common::http::{Connection, Request};
-use super::common::node::Login;
+use super::common::node::{Login, TestNode};
 use super::common::{id_of, offset_of, value_of};
-use super::database::Database;
 use super::follower::follow;
-use super::{DURABLE, all, reads};
+use super::{all, reads};
 
 const POSTERS: usize = 8;
 /// How long a life of the node may be at the most, behind its start.
@@ -23,12 +22,17 @@ const LIFE: u64 = 300;
 /// What a poster was told of its posts: their numbers with their ids, in its order.
 type Acknowledged = Vec<(u64, String)>;
 
-/// Kills a node `crashes` times while eight post and four listen, one over each transport. Then:
+/// Kills `node`, which has a durable root, `crashes` times while eight post and four listen, one over each transport. Then:
 /// every acknowledged post is in history, once, in one order consistent with each poster's own;
 /// everybody who listened heard exactly that; offsets rise by one.
-pub(crate) async fn survive(database: Database, crashes: u32) {
+///
+/// Between its death and its next life `cut` may do something to what it left.
+pub(crate) async fn survive(
+    mut node: TestNode,
+    crashes: u32,
+    cut: impl Fn(&TestNode, &mut Random),
+) {
     let mut random = Random::of_environment();
-    let mut node = database.node(DURABLE).await;
     let address = node.address();
     let goes_on = Arc::new(AtomicBool::new(true));
     let mut posters = Vec::new();
@@ -43,7 +47,10 @@ pub(crate) async fn survive(database: Database, crashes: u32) {
     }
     for _ in 0..crashes {
         tokio::time::sleep(Duration::from_millis(random.below(LIFE))).await;
-        node.restart().await;
+        node.signal("KILL").await;
+        node.exit().await;
+        cut(&node, &mut random);
+        node.start_again().await;
         reads(&node).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -137,7 +144,7 @@ fn check(kept: &[Value], acknowledged: &[Acknowledged]) {
 }
 
 /// Random numbers of a seed that is printed: `CRASH_SEED` gives it again.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     fn of_environment() -> Self {
@@ -149,7 +156,7 @@ impl Random {
 
     /// The next, below `bound`. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number
     /// generators", `SplitMix64`.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

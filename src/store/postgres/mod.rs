@@ -4,11 +4,11 @@
 //! who wants a change is told at once that it cannot be made, and the topics stay as they were read.
 
 mod messages;
+mod open;
 mod tls;
 mod topics;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +16,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, Transaction};
+use tokio_postgres::{Client, Config, Error, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::open::{LOOK, Opened, open};
 use super::asked::{self, Asked, Queue, Written};
 use super::database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
@@ -32,18 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOCKED: &str = "SET LOCAL lock_timeout = '900ms'";
 /// Held by whoever adds: nodes take turns, other programs need not wait. "topics" in ASCII.
 const ADDING: i64 = 0x746f_7069_6373;
-/// How often the topics are read where nothing is heard: so a connection that is silently gone is found.
-const LOOK: Duration = Duration::from_secs(15);
-/// The same on a server that tells of nothing: a standby.
-const LOOK_OFTEN: Duration = Duration::from_millis(500);
 /// How long it waits before it connects again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// What brings the tables from each version to the next; `pushgate_migrations` says which were done.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/postgres-1.sql"), include_str!("../migrations/postgres-2.sql")];
-/// Held by whoever migrates: "pushgate" in ASCII. Source: PostgreSQL, advisory locks.
-const MIGRATING: i64 = 0x7075_7368_6761_7465;
 
 /// The database as tables of PostgreSQL.
 #[derive(Debug)]
@@ -201,7 +192,7 @@ impl Speaker {
     }
 
     async fn serve(&mut self, opened: Opened) -> Over {
-        let Opened { mut client, mut heard, look, _driver } = opened;
+        let Opened { mut client, mut heard, look, driver: _driver } = opened;
         if let Err(why) = self.be_sure(&mut client).await {
             return Over::Lost(why);
         }
@@ -292,91 +283,6 @@ impl Speaker {
         asked::tell(topics, &self.topics);
         Ok(())
     }
-}
-
-/// The task that moves what a connection says; it ends with this.
-struct Driver(JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A connection that is ready.
-struct Opened {
-    client: Client,
-    /// Hears of changes. Its sender is gone once the connection is lost.
-    heard: mpsc::Receiver<()>,
-    /// How often the topics are read where nothing is heard.
-    look: Duration,
-    _driver: Driver,
-}
-
-/// Connects, and asks to be told of changes.
-async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Opened, String> {
-    let (mut client, mut connection) = in_time(config.connect(tls.clone())).await?;
-    let (changed, heard) = mpsc::channel(1);
-    let driver = Driver(tokio::spawn(async move {
-        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-            match message {
-                // One that waits tells as much as two.
-                Ok(AsyncMessage::Notification(_)) => drop(changed.try_send(())),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::debug!(error = %told(&error), "the connection to the database broke");
-                    return;
-                }
-            }
-        }
-    }));
-    migrate(&mut client).await?;
-    let listens = in_time(client.batch_execute("LISTEN pushgate_topics")).await;
-    if let Err(why) = &listens {
-        tracing::info!(%why, "the database tells of no changes: it is asked for them");
-    }
-    let look = if listens.is_ok() { LOOK } else { LOOK_OFTEN };
-    Ok(Opened { client, heard, look, _driver: driver })
-}
-
-/// Does the migrations that were not done yet, all or none of them.
-async fn migrate(client: &mut Client) -> Result<(), String> {
-    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
-    // Who may not make tables, or nobody may write, can still use those that are there.
-    if in_time(version(client)).await? == Some(known) {
-        return Ok(());
-    }
-    let done = in_time(async {
-        let transaction = client.transaction().await?;
-        // Several nodes may start at once.
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await?;
-        let make = "CREATE TABLE IF NOT EXISTS pushgate_migrations (version integer PRIMARY KEY)";
-        transaction.batch_execute(make).await?;
-        let newest = "SELECT coalesce(max(version), 0) FROM pushgate_migrations";
-        let done: i32 = transaction.query_one(newest, &[]).await?.try_get(0)?;
-        for (version, migration) in (1..).zip(MIGRATIONS).filter(|(version, _)| *version > done) {
-            transaction.batch_execute(migration).await?;
-            let note = "INSERT INTO pushgate_migrations (version) VALUES ($1)";
-            transaction.execute(note, &[&version]).await?;
-        }
-        transaction.commit().await?;
-        Ok(done)
-    });
-    let (done, known) = (done.await?, MIGRATIONS.len());
-    if usize::try_from(done).is_ok_and(|done| done <= known) {
-        return Ok(());
-    }
-    Err(format!("its tables have version {done}, and this build knows {known}"))
-}
-
-/// How many migrations were done; none where no table is there.
-async fn version(client: &Client) -> Result<Option<i32>, Error> {
-    let there = "SELECT to_regclass('pushgate_migrations') IS NOT NULL";
-    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
-        return Ok(None);
-    }
-    let newest = "SELECT max(version) FROM pushgate_migrations";
-    client.query_one(newest, &[]).await?.try_get(0)
 }
 
 async fn read_for(client: &Client, asked: Asked) {

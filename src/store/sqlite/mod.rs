@@ -1,5 +1,6 @@
 //! The database as a file of SQLite.
 
+mod copy;
 mod file;
 mod messages;
 mod open;
@@ -15,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+pub(super) use self::copy::{begin_anew, copy};
 use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
 use super::asked::{self, Asked, Queue};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// How long opening waits for another program that holds the file, and how long at a time a change does.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_millis(250);
 
 /// Marks a file as ours: "push" in ASCII. Source: SQLite, `PRAGMA application_id`.

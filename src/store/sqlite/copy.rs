@@ -1,0 +1,64 @@
+//! Copies of the file.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::super::error::StoreError;
+use super::open::open;
+use crate::channel::Epoch;
+
+/// Copies the database at `from`, which a gateway may use, into the empty file `to`, and looks whether
+/// the copy is sound.
+pub(in crate::store) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copied = || -> rusqlite::Result<String> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let source = Connection::open_with_flags(from, flags)?;
+        source.busy_timeout(super::open::PATIENCE)?;
+        source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+        let copy = Connection::open_with_flags(to, flags)?;
+        copy.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    };
+    match copied() {
+        Ok(sound) if sound == "ok" => Ok(()),
+        Ok(why) => Err(refused(from, why)),
+        Err(error) => Err(refused(from, error.to_string())),
+    }
+}
+
+/// Has the order of each channel of the file at `path` begin anew, with the messages that it has.
+pub(in crate::store) fn begin_anew(path: &Path) -> Result<(), StoreError> {
+    let mut connection = open(path).map_err(|why| refused(path, why.to_string()))?;
+    renew(&mut connection).map_err(|error| refused(path, error.to_string()))
+}
+
+fn renew(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let mut channels = transaction.prepare("SELECT id, epoch FROM pushgate_channels")?;
+    let found = channels.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: Vec<(i64, String)> = found.collect::<Result<_, _>>()?;
+    drop(channels);
+    for (id, old) in found {
+        // Without the operating system's generator no token could be made either.
+        let number = getrandom::u64().expect("the operating system gives random numbers");
+        let new = Epoch::from_random(number).to_string();
+        let name = "UPDATE pushgate_channels SET epoch = ?2 WHERE id = ?1";
+        transaction.execute(name, params![id, new])?;
+        // The id is the last member, of a text of a room or of the message in another.
+        for end in ["}", "}}"] {
+            let rewrite = "UPDATE pushgate_messages SET message = \
+                           substr(message, 1, length(message) - length(?2 || number || ?4)) \
+                           || ?3 || number || ?4 WHERE channel = ?1 \
+                           AND substr(message, -length(?2 || number || ?4)) = ?2 || number || ?4";
+            let id_of = |epoch: &str| format!(r#""id":"{epoch}-"#);
+            let end = format!("\"{end}");
+            transaction.execute(rewrite, params![id, id_of(&old), id_of(&new), end])?;
+        }
+    }
+    transaction.commit()
+}
+
+fn refused(path: &Path, why: String) -> StoreError {
+    StoreError::Database { path: path.to_owned(), why }
+}
