@@ -52,6 +52,11 @@ impl Policy {
         }
         Ok(accepted)
     }
+
+    /// Whether clients from before this gateway speak here: they are told of no error unless they ask.
+    pub const fn is_historic(&self) -> bool {
+        matches!(self.kind, Kind::Camera | Kind::Chat)
+    }
 }
 
 /// All policies of a node, the most specific pattern first.

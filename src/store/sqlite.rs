@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_millis(250);
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long until it is tried again whether what could not be changed can be.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Marks a file as ours: "push" in ASCII. Source: SQLite, `PRAGMA application_id`.
 const APPLICATION: i64 = 0x7075_7368;
@@ -50,6 +52,8 @@ struct File {
     opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     is_reached: Arc<AtomicBool>,
+    /// When a change was tried last.
+    tried: Instant,
 }
 
 /// What tells a file from another of its name: its device and its number there.
@@ -96,6 +100,7 @@ impl Sqlite {
             topics,
             opened,
             is_reached: reached,
+            tried: Instant::now(),
         };
         file.read().map_err(|error| refused(error.into()))?;
         let (orders, waiting) = Orders::new();
@@ -231,6 +236,7 @@ impl File {
             DatabaseError::Unavailable(format!("the database did not take it: {why}"))
         });
         self.is_reached.store(done.is_ok(), Ordering::Relaxed);
+        self.tried = Instant::now();
         if done.is_ok() {
             self.read_again();
         } else {
@@ -248,6 +254,10 @@ impl File {
                 Ok(done) => return Ok(done),
                 // While it waits for another program, what that one did is told.
                 Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => self.look(),
+                Err(error) if self.has_no_id_left() => {
+                    tracing::debug!(%error, "another program gave the largest id");
+                    return Err("another program has used up the ids of topics".to_owned());
+                }
                 Err(error) => return Err(told(&error)),
             }
         }
@@ -311,6 +321,28 @@ impl File {
         if self.version().ok() != self.seen {
             self.read_again();
         }
+        if !self.is_reached.load(Ordering::Relaxed) && self.tried.elapsed() >= AGAIN {
+            self.tried = Instant::now();
+            let is_reached = self.touch().is_ok();
+            self.is_reached.store(is_reached, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the file without a change. What only reads would not notice that its disk is full.
+    fn touch(&mut self) -> rusqlite::Result<()> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let version: i64 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()
+    }
+
+    /// Whether the largest id was given, beyond which there is none. Source: SQLite, "Autoincrement".
+    fn has_no_id_left(&self) -> bool {
+        let select = "SELECT seq FROM sqlite_sequence WHERE name = 'pushgate_topics'";
+        let last = self.connection.query_row(select, [], |row| row.get::<_, i64>(0));
+        last.is_ok_and(|last| last == i64::MAX)
     }
 
     /// Reads the topics; where that fails, they stay as they were read last.
