@@ -17,7 +17,7 @@ use super::publish::Post;
 use super::request::{Pairs, channel_of, remote_of};
 use super::tally::Way;
 use super::{Failure, Gate};
-use crate::channel::{Accepted, ChannelName, Inbound, Kind, Policy, Rejection};
+use crate::channel::{Accepted, ChannelName, Inbound, Policy, Rejection};
 use crate::code::Limit;
 use crate::identity::ClientId;
 
@@ -40,8 +40,7 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
         gate.rates.post(remote.whom(), caller.client())?;
     }
     caller.check_write(&channel, &policy)?;
-    if policy.kind == Kind::Board {
-        // Whatever it holds: a topic is put on the board in another way.
+    if !policy.takes_posts() {
         return Err(Rejection::NotPostable.into());
     }
     let accepted = policy.accept(inbound(&fields)?)?;

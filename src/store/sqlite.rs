@@ -254,7 +254,7 @@ impl File {
                 Ok(done) => return Ok(done),
                 // While it waits for another program, what that one did is told.
                 Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => self.look(),
-                Err(error) if self.has_no_id_left() => {
+                Err(error) if is_full(&error) && self.has_no_id_left() => {
                     tracing::debug!(%error, "another program gave the largest id");
                     return Err("another program has used up the ids of topics".to_owned());
                 }
@@ -409,6 +409,11 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// Whether a rule of the tables, such as a trigger that somebody made, says no.
 fn is_refusal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// Whether there is no room left: on the disk, or among the ids.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// What whoever asked is told of `error`.
