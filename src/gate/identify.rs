@@ -115,7 +115,11 @@ impl Gate {
                     let detail = "client_id is not the one that the token is for";
                     return Err(Failure::new(Problem::Forbidden, detail));
                 }
-                Ok(Caller::Client(Arc::new(claims)))
+                // Who posts will post again; a stream shows its token once.
+                if fields.is_some() {
+                    self.signer.remember(token, &claims);
+                }
+                Ok(Caller::Client(claims))
             }
             _ => Err(Failure::field("token", "two different ones were given")),
         }
