@@ -227,13 +227,22 @@ impl Signer {
             Some(claims) => claims,
             None => Arc::new(self.read(token)?),
         };
-        if claims.expires_at <= now.seconds() { Err(TokenError::Expired) } else { Ok(claims) }
+        judge(claims, now)
     }
 
-    /// Remembers a token that [`verify`](Self::verify) found genuine and that will come again soon: its signature
-    /// is not computed again. Bound: 4 MiB for all of them; then those go that were asked for least.
-    pub fn remember(&self, token: &str, claims: &Arc<Claims>) {
-        self.verified.insert(token, claims);
+    /// The same of a token that will come again soon: its signature is not computed again.
+    ///
+    /// Bound: 4 MiB for all that is remembered; then those go that were asked for least.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_often(&self, token: &str, now: TokenTime) -> Result<Arc<Claims>, TokenError> {
+        if let Some(claims) = self.verified.get(token) {
+            return judge(claims, now);
+        }
+        let claims = judge(Arc::new(self.read(token)?), now)?;
+        self.verified.insert(token, &claims);
+        Ok(claims)
     }
 
     /// Whose token it is, if it was made with this key, also when its time is over or it was ended.
@@ -261,6 +270,10 @@ impl Signer {
         self.orders.observe(claims.order);
         Ok(claims)
     }
+}
+
+fn judge(claims: Arc<Claims>, now: TokenTime) -> Result<Arc<Claims>, TokenError> {
+    if claims.expires_at <= now.seconds() { Err(TokenError::Expired) } else { Ok(claims) }
 }
 
 impl fmt::Debug for Signer {

@@ -347,17 +347,21 @@ fn debug_shows_neither_key_nor_token() {
 fn a_remembered_token_is_not_taken_apart_again_and_its_time_is_judged_anew() {
     let signer = Signer::new(KEY);
     let Minted { token, .. } = signer.mint(ann(), at(100));
-    let claims = signer.verify(&token, at(100)).unwrap();
-    signer.remember(&token, &claims);
+    let claims = signer.verify_often(&token, at(100)).unwrap();
+    assert!(Arc::ptr_eq(&signer.verify_often(&token, at(101)).unwrap(), &claims));
     assert!(Arc::ptr_eq(&signer.verify(&token, at(101)).unwrap(), &claims));
     let end = claims.expires_at;
     assert!(signer.verify(&token, at(end - 1)).is_ok());
-    assert_eq!(signer.verify(&token, at(end)).unwrap_err(), TokenError::Expired);
+    assert_eq!(signer.verify_often(&token, at(end)).unwrap_err(), TokenError::Expired);
+    let late = Signer::new(KEY);
+    assert_eq!(late.verify_often(&token, at(end)).unwrap_err(), TokenError::Expired);
+    assert!(late.verified.get(&token).is_none());
     // And nothing but that very token.
     for other in
         [&token[1..], &token[..token.len() - 1], &format!("{token} "), &token.to_uppercase()]
     {
-        assert!(signer.verify(other, at(101)).is_err(), "{other}");
+        assert!(signer.verify_often(other, at(101)).is_err(), "{other}");
+        assert!(signer.verified.get(other).is_none());
     }
     let other = Signer::new(&[8; 32]);
     assert_eq!(other.verify(&token, at(101)).unwrap_err(), TokenError::Invalid);
