@@ -120,7 +120,9 @@ fn copy(args: CopyArgs, act: fn(&Path, &Path) -> Result<(), StoreError>) -> Exit
         Err(code) => return code,
     };
     if config.database.url.is_some() {
-        eprintln!("pushgate: the database of DATABASE_URL or database.url is copied by its own tools");
+        eprintln!(
+            "pushgate: the database of DATABASE_URL or database.url is copied by its own tools"
+        );
     }
     match act(&config.data_dir, &copy) {
         Ok(()) => ExitCode::SUCCESS,

@@ -312,8 +312,10 @@ async fn the_stream_of_old_is_that_of_the_board() {
 async fn nothing_is_said_on_a_board() {
     let node = TestNode::start().await;
     let alice = node.login().await;
-    let posted = Request::post("/post/board").bearer(&alice.token).form(&[("value", "a")]);
-    posted.send(&node).await.problem(405, "not-postable");
+    for fields in [[("value", "a")], [("comment", "a")]] {
+        let posted = Request::post("/post/board").bearer(&alice.token).form(&fields);
+        posted.send(&node).await.problem(405, "not-postable");
+    }
     let mut socket = TestClient::connect(&node, Transport::Ws, "board", "").await;
     assert_eq!(socket.next().await, json!({ "contents": [] }));
     socket.send(r#"{"comment":"a"}"#).await;
@@ -522,6 +524,31 @@ async fn changes_by_another_program_are_told_while_posts_are_refused() {
     while let Some(status) = refused.join_next().await {
         assert!(matches!(status.unwrap(), 201 | 503));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_can_be_written_again_is_said_to_be_there_before_anyone_posts() {
+    let node = TestNode::start().await;
+    let other = open(&node);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    post(&node, "refused").await.problem(503, "unavailable");
+    let lacks = async || Request::get("/readyz").send(&node).await.ok()["unavailable"].clone();
+    assert_eq!(lacks().await, json!(["database"]));
+    // Longer than until it is tried again: it is still held.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(lacks().await, json!(["database"]));
+    other.execute_batch("ROLLBACK").unwrap();
+    until("the database to be there", lacks, |lacks| *lacks == json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ids_that_another_program_used_up_are_named() {
+    let node = TestNode::start().await;
+    let insert = "INSERT INTO pushgate_topics (id, comment) VALUES (9223372036854775807, 'last')";
+    open(&node).execute_batch(insert).unwrap();
+    let problem = post(&node, "one more").await.problem(503, "unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("used up the ids"), "{problem}");
+    reads(&node).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -174,7 +174,11 @@ async fn history_reaches_as_far_back_as_the_store_both_ways(database: Database) 
         for offset in [1500_u32, 1501, 1502, 1503] {
             let query = format!("before={}&limit=1", at_offset(&newest, offset.into()));
             let page = node.history(&bob, &query).await;
-            assert_eq!(page["messages"], json!([said[usize::try_from(offset).unwrap() - 2]]), "{offset}");
+            assert_eq!(
+                page["messages"],
+                json!([said[usize::try_from(offset).unwrap() - 2]]),
+                "{offset}"
+            );
             assert_eq!((&page["more"], page.get("gap")), (&json!(true), None), "{offset}");
         }
         crash(&mut node).await;

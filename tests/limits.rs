@@ -134,6 +134,29 @@ async fn posts_of_a_client_are_refused_after_the_burst_and_nobody_else_is() {
 }
 
 #[tokio::test]
+async fn old_clients_are_not_told_in_words_that_they_do_not_know() {
+    let node = node("messages_per_second = 1\nmessage_burst = 5").await;
+    let said = [("camera", r#"{"x":1,"y":2,"z":3}"#), ("chat/lobby", r#"{"message":"a"}"#)];
+    for (channel, said) in said {
+        for (query, is_told) in [("", false), ("errors=1", true)] {
+            let target = format!("/ws/{channel}?{query}");
+            let mut socket = RawSocket::open(&node, &target).await;
+            for _ in 0..8 {
+                socket.write(&frame(TEXT, said.as_bytes())).await;
+            }
+            // What is answered to them comes before the answer to this.
+            socket.write(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
+            let mut came: Vec<Value> = Vec::new();
+            while let Some(frame) = socket.next().await.filter(|frame| frame.opcode == TEXT) {
+                came.push(serde_json::from_str(frame.text()).unwrap());
+            }
+            let refused = came.iter().filter(|message| is_refusal(message)).count();
+            assert_eq!(refused > 0, is_told, "{channel}?{query}: {came:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_bucket_holds_for_a_client_whatever_way_its_messages_come() {
     let node = node("messages_per_second = 1\nmessage_burst = 5").await;
     let (alice, bob) = (node.login().await, node.login().await);

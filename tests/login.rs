@@ -243,6 +243,9 @@ async fn a_logout_ends_presence_connections_and_tokens() {
     let query = alice.query("users=none");
     let mut ws = TestClient::connect(&node, Transport::Ws, "", &query).await;
     let mut elsewhere = TestClient::connect(&node, Transport::Ws, "elsewhere", &query).await;
+    // That it was good a moment ago counts for nothing.
+    node.post(&alice, "before").await;
+    assert_eq!(ws.next_message().await["message"]["value"], "before");
     alice.logout(&node).await;
     assert_eq!(ids_on(&node.users(&bob).await), [bob.client_id.as_str()]);
     assert_eq!(ws.end().await, Event::Closed(Some(4002)));
@@ -334,6 +337,29 @@ async fn forged_tokens_are_refused() {
         refused(&node, &forged).await.problem(401, "token-invalid");
     }
     node.post(&alice, "the genuine one still works").await;
+    for altered in [jwt::tamper(&alice.token, &altered), format!("{body}.{}", "A".repeat(43))] {
+        refused(&node, &altered).await.problem(401, "token-invalid");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_posted_expires_all_the_same() {
+    let node = Setup::default().config("").env("PUSHGATE_SECRET", SECRET).start().await;
+    let alice = node.login().await;
+    let (_, claims) = jwt::read(&alice.token);
+    let soon = json!({ "exp": claims["iat"].as_u64().unwrap() + 3 });
+    let short = jwt::resign(&alice.token, SECRET, &soon);
+    let request = Request::post("/post").bearer(&short).form(&[("value", "again")]);
+    let post = async || request.send(&node).await;
+    assert_eq!(post().await.status, 200);
+    let refused = loop {
+        let answer = post().await;
+        if answer.status != 200 {
+            break answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    refused.problem(401, "token-expired");
 }
 
 #[tokio::test]

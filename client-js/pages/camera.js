@@ -46,7 +46,9 @@ at("scene").textContent = name === "camera" ? "" : shown(name.slice("camera/".le
 for (const code of document.querySelectorAll("pre code")) {
   const path = name.split("/").map(encodeURIComponent).join("/");
   const option = name === "camera" ? "" : ` -c ${name}`;
-  code.textContent = code.textContent.replace("--path circle", `--path circle${option}`).replaceAll("SCENE", path);
+  const text = code.textContent.replace("--path circle", `--path circle${option}`);
+  // An address has it encoded, the client has it as it is.
+  code.textContent = text.replaceAll("SCENE", path).replaceAll("CHANNEL", name);
 }
 
 /** Subscribes as whoever this page is now; a second time from where the first one was. */

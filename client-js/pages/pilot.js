@@ -1,6 +1,6 @@
 // One's own camera: mouse, finger, wheel, keys, or the phone itself say where it is.
 
-import { tiltOf, unproject } from "./scene.js";
+import { beginningOf, tiltOf, unproject } from "./scene.js";
 
 /** A key's step: so many to the edge of the view; with the shift key larger ones. */
 const STEPS = 30;
@@ -41,13 +41,13 @@ export class Pilot {
     return { ...this.#place };
   }
 
-  /** Begins in the middle of what is seen; with `isTilted` the phone says where it goes from there. */
+  /** Begins where all do; with `isTilted` the phone says where it goes from there. */
   start(isTilted = false) {
     this.stop();
     this.#abort = new AbortController();
     const { signal } = this.#abort;
-    const { view } = this.#where();
-    this.#place = { x: view.x, y: Number(this.#slider.value), z: view.z };
+    const { view, size } = this.#where();
+    this.#place = { ...beginningOf(view, size), y: Number(this.#slider.value) };
     const on = (target, type, hear, options = {}) => target.addEventListener(type, hear, { signal, ...options });
     on(this.#slider, "input", () => this.#go({ y: Number(this.#slider.value) }));
     on(this.#canvas, "keydown", (event) => this.#key(event));

@@ -5,6 +5,8 @@
 export const REACH = 10;
 /** No drawing reaches farther; numbers beyond it would lose their digits. */
 const FAR = 1e12;
+/** No scene reaches farther from its origin: beyond it, an engine's numbers are too coarse for a camera. */
+const STRAY = 1e6;
 /** The part that the cameras take up after a view was made for them, and below which it is made anew. */
 const FILLED = 0.72;
 const SPARSE = 0.3;
@@ -22,12 +24,12 @@ function middle(values) {
 
 /**
  * The box around places: `left`, `right`, `near`, `far`; null without any. One that is very far from all
- * others is left out of it, or nobody would see these.
+ * others, or from any scene, is left out of it, or nobody would see these.
  */
-export function boxOf(places) {
+export function boxOf(all) {
+  const places = all.filter(({ x, z }) => Math.abs(x) <= STRAY && Math.abs(z) <= STRAY);
   if (places.length === 0) return null;
-  const xs = places.map(({ x }) => within(x));
-  const zs = places.map(({ z }) => within(z));
+  const [xs, zs] = [places.map(({ x }) => x), places.map(({ z }) => z)];
   const [x, z] = [middle(xs), middle(zs)];
   const distances = places.map((_, index) => Math.hypot(xs[index] - x, zs[index] - z));
   const most = OUTLYING * Math.max(REACH, middle(distances));
@@ -99,6 +101,13 @@ export function project(view, size, { x, z }) {
 export function unproject(view, size, { left, top }) {
   const scale = scaleOf(view, size);
   return { x: view.x + (left - size.width / 2) / scale, z: view.z - (top - size.height / 2) / scale };
+}
+
+/** Where a camera begins: at the origin if that is seen, else in the middle of what is. */
+export function beginningOf(view, size) {
+  const { left, top } = project(view, size, { x: 0, z: 0 });
+  const isSeen = left >= 0 && left <= size.width && top >= 0 && top <= size.height;
+  return isSeen ? { x: 0, z: 0 } : { x: view.x, z: view.z };
 }
 
 /** A point held within the map, `margin` from its edge; `angle` is where it really is, null if it is there. */

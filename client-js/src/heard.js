@@ -19,10 +19,12 @@ export class Heard {
     return this.#nonces.has(nonce);
   }
 
-  /** What is to be told of a text that `link` has brought: `{ object, text }`; null if that is nothing new. */
-  take(text, link) {
-    const isStart = link.begins && link.name !== "poll";
-    link.begins = false;
+  /**
+   * What is to be told of a text that `link` has brought, as the first of all if it `isFirst`: `{ object, text }`; null
+   * if that is nothing new.
+   */
+  take(text, link, isFirst) {
+    const isStart = isFirst && link.name !== "poll";
     let object;
     try {
       object = JSON.parse(text);

@@ -3,8 +3,6 @@
 export class Link {
   /** When it opened. */
   openedAt = 0;
-  /** Whether nothing has come over it yet. */
-  begins = true;
   /** The position that it was to go on from. */
   asked = null;
   /** What it asks for. */
@@ -14,6 +12,7 @@ export class Link {
   /** The transport that it stands for: a better one may only lack a slot. */
   standsFor;
   slot = null;
+  #hasBrought = false;
   #isOver = false;
   #close = null;
   #isRetired = false;
@@ -28,6 +27,13 @@ export class Link {
   /** `open` opens it, and answers what closes it. */
   connect(open) {
     this.#close = open();
+  }
+
+  /** It has brought something; whether that is the first, which says where it starts. It may be told behind others. */
+  brings() {
+    const isFirst = !this.#hasBrought;
+    this.#hasBrought = true;
+    return isFirst;
   }
 
   /** Ends it: to come back, or for good. */

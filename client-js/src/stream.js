@@ -118,7 +118,10 @@ export class Stream {
       isRefused: (token) => this.#isRefused(token),
       slot: () => this.#link?.slot?.share() ?? this.#gate.slots.take(),
       of: (link) => ({
-        text: (text) => this.#brought(link, () => this.#tell(text, link), text),
+        text: (text) => {
+          const isFirst = link.brings();
+          this.#brought(link, () => this.#tell(text, link, isFirst), text);
+        },
         id: (id, isBare) => isBare && this.#brought(link, () => position.startAt(id)),
         since: (since) => this.#brought(link, () => position.continueWith(since)),
         turn: () => link.turn(),
@@ -219,8 +222,8 @@ export class Stream {
     else act();
   }
 
-  #tell(text, link) {
-    const news = this.#heard.take(text, link);
+  #tell(text, link, isFirst) {
+    const news = this.#heard.take(text, link, isFirst);
     if (news) this.#hear.message(news.object, news.text);
   }
 

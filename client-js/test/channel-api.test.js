@@ -5,22 +5,14 @@ import { after, before, describe, test } from "node:test";
 
 import { INVALID, OPEN, page } from "./old-page.js";
 import { Proxy } from "./proxy.js";
-import { Gateway, client, next, record, until } from "./support.js";
+import { BACKEND, Gateway, askAs, client, next, record, until } from "./support.js";
 import { WebSocket } from "./websocket.js";
 
-const KEY = "a-key-of-the-tests-of-the-client";
-
 let gateway;
-before(async () => {
-  gateway = await Gateway.start(undefined, `\n[api]\nkeys = ["${KEY}"]\n`);
-});
+before(async () => (gateway = await Gateway.start(undefined, BACKEND)));
 after(() => gateway?.end());
 
-/** What a backend asks for. */
-function ask(verb, fields) {
-  const headers = { authorization: `Bearer ${KEY}` };
-  return fetch(`${gateway.url}/api/${verb}`, { method: "POST", headers, body: new URLSearchParams(fields) });
-}
+const ask = (verb, fields) => askAs(gateway, verb, fields);
 
 async function tokenFor(id, fields = {}) {
   const { token } = await (await ask("create_channel", { client_id: id, ...fields })).json();

@@ -6,22 +6,14 @@ import { after, before, describe, test } from "node:test";
 
 import { OPEN, page } from "./old-page.js";
 import { Proxy } from "./proxy.js";
-import { Gateway, client, numbers, record, until } from "./support.js";
+import { BACKEND, Gateway, askAs, client, numbers, record, until } from "./support.js";
 import { WebSocket } from "./websocket.js";
 
-const KEY = "a-key-of-the-tests-of-the-client";
-
 let gateway;
-before(async () => {
-  gateway = await Gateway.start(undefined, `\n[api]\nkeys = ["${KEY}"]\n`);
-});
+before(async () => (gateway = await Gateway.start(undefined, BACKEND)));
 after(() => gateway?.end());
 
-/** What a backend asks for. */
-function ask(verb, fields) {
-  const headers = { authorization: `Bearer ${KEY}` };
-  return fetch(`${gateway.url}/api/${verb}`, { method: "POST", headers, body: new URLSearchParams(fields) });
-}
+const ask = (verb, fields) => askAs(gateway, verb, fields);
 
 /** A backend that sends 0, 1, 2, … to a client, each once the one before it is answered. */
 class Sender {

@@ -253,6 +253,30 @@ describe("while another connection is tried", () => {
     assert.deepEqual([first.closedWith, second.closedWith, channel.state], [1000, 1000, "resting"]);
   });
 
+  test("what the last poll brings is told behind what the new one was given before it", async (t) => {
+    const { there, gate } = begin(t, { upwardAfter: 0.5, patience: 60 });
+    const channel = gate.channel("chat/x");
+    const told = record(channel);
+    await settle();
+    there.socket.refuse();
+    await settle();
+    there.of("sse")[0].answer("", 502);
+    await settle();
+    there.of("poll")[0].answer({ messages: [], since: "e-0" });
+    await pass(1);
+    const [, probe] = there.sockets;
+    probe.tell(START);
+    await settle();
+    const { socket } = there;
+    assert.equal(there.sockets.length, 3, "and now in earnest");
+    // The gateway had the new one first, which got what had waited; the poll came before the next.
+    there.of("poll")[0].answer({ messages: [direct(2)], since: "e-0" });
+    await settle();
+    socket.tell(START, direct(1), direct(2), message(1));
+    await settle();
+    assert.deepEqual([told.data, told.gaps, channel.transport], [["d1", "d2", "m1"], [], "ws"]);
+  });
+
   test("a list of users that is older than what was told is none", async (t) => {
     const user = (client_id) => ({ client_id, ip: "" });
     const { told, first, second } = await online(t);

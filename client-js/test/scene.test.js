@@ -32,7 +32,7 @@ describe("a view", () => {
     const between = (least, most) => least + random() * (most - least);
     for (let round = 0; round < 500; round += 1) {
       const size = SIZES[round % 2];
-      const far = 10 ** between(-3, 9);
+      const far = 10 ** between(-3, 6);
       const places = Array.from({ length: 1 + Math.floor(random() * 2) }, () => ({ x: between(-far, far), z: between(-far, far) }));
       const view = scene.fit(scene.emptyView(), scene.boxOf(places), size);
       for (const place of places) {
@@ -58,11 +58,22 @@ describe("a view", () => {
     const places = [...Array.from({ length: 9 }, (_, x) => ({ x, z: x % 3 })), { x: 1e9, z: 0 }];
     const box = scene.boxOf(places);
     assert.deepEqual(box, { left: 0, right: 8, near: 0, far: 2 });
-    assert.deepEqual(scene.boxOf([{ x: 0, z: 0 }, { x: 1e9, z: 0 }]), { left: 0, right: 1e9, near: 0, far: 0 });
+    assert.deepEqual(scene.boxOf([{ x: 0, z: 0 }, { x: 1e5, z: 0 }]), { left: 0, right: 1e5, near: 0, far: 0 });
+    assert.deepEqual(scene.boxOf([{ x: 0, z: 0 }, { x: 0, z: -1e9 }]), { left: 0, right: 0, near: 0, far: 0 });
+    assert.equal(scene.boxOf([{ x: 1e308, z: 0 }]), null, "nobody goes there");
     const [size] = SIZES;
     const there = scene.held(scene.project(scene.emptyView(), size, { x: 1e9, z: 0 }), size, 16);
     assert.deepEqual(there, { left: size.width - 16, top: 250, angle: 0 });
     assert.deepEqual(scene.held({ left: 5, top: 6 }, size, 16), { left: 5, top: 6, angle: null });
+  });
+
+  test("has a camera begin at the origin, or where the scene is", () => {
+    const [size] = SIZES;
+    assert.deepEqual(scene.beginningOf(scene.emptyView(), size), { x: 0, z: 0 });
+    const aside = scene.fit(scene.emptyView(), scene.boxOf([{ x: 5, z: -3 }]), size);
+    assert.deepEqual(scene.beginningOf(aside, size), { x: 0, z: 0 });
+    const away = scene.fit(scene.emptyView(), scene.boxOf([{ x: 500, z: 700 }]), size);
+    assert.deepEqual(scene.beginningOf(away, size), { x: 500, z: 700 });
   });
 
   test("reckons with any finite number", () => {

@@ -224,3 +224,14 @@ export function chance(seed) {
     return state / 2 ** 32;
   };
 }
+
+const KEY = "a-key-of-the-tests-of-the-client";
+
+/** A configuration with a backend that may ask. */
+export const BACKEND = `\n[api]\nkeys = ["${KEY}"]\n`;
+
+/** What the backend asks `gateway` for. */
+export function askAs(gateway, verb, fields) {
+  const headers = { authorization: `Bearer ${KEY}` };
+  return fetch(`${gateway.url}/api/${verb}`, { method: "POST", headers, body: new URLSearchParams(fields) });
+}

@@ -80,7 +80,7 @@ describe("transports", { concurrency: true }, () => {
 
       test("a direct message reaches one client, and has no place in the order", async (t) => {
         const [alice, bob, carol] = await Promise.all([join(t, "Alice"), join(t, "Bob"), join(t, "Carol")]);
-        const room = `room/direct-${transport}`;
+        const room = `room/private-${transport}`;
         const [a, b, c] = await Promise.all([alice, bob, carol].map((gate) => opened(gate, room)));
         const answer = await b.channel.post("for your eyes", { to: alice.clientId });
         assert.equal(answer.direct, true);

@@ -54,6 +54,16 @@ impl Policy {
         }
         Ok(accepted)
     }
+
+    /// Whether there is anything that can be posted.
+    pub const fn takes_posts(&self) -> bool {
+        !matches!(self.kind, Kind::Board | Kind::Echo | Kind::Off)
+    }
+
+    /// Whether clients from before this gateway speak here: they are told of no error unless they ask.
+    pub const fn is_historic(&self) -> bool {
+        matches!(self.kind, Kind::Camera | Kind::Chat)
+    }
 }
 
 /// All policies of a node, the most specific pattern first.

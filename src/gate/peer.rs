@@ -28,7 +28,7 @@ pub(super) struct ChannelPeer {
     client: ClientId,
     ip: Arc<str>,
     may_write: bool,
-    ignored: Ignored,
+    errors: Errors,
     /// Its place among the connections of its address.
     _entered: Option<Arc<Entered>>,
     /// Whether its messages are counted: not from a network that is exempt.
@@ -42,12 +42,14 @@ pub(super) struct ChannelPeer {
 }
 
 /// What the client hears of something it said that is ignored.
-#[derive(Clone, Copy)]
-enum Ignored {
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Errors {
+    /// Nothing: it did not ask.
+    Unasked,
     /// An error, the next time.
-    ToldOnce,
-    /// Nothing.
-    Untold,
+    Asked,
+    /// Nothing any more: it was told.
+    Told,
 }
 
 impl ChannelPeer {
@@ -67,7 +69,7 @@ impl ChannelPeer {
                 .claims
                 .as_ref()
                 .is_none_or(|claims| claims.may_write(&wanted.channel)),
-            ignored: if wanted.tells_ignored { Ignored::ToldOnce } else { Ignored::Untold },
+            errors: if wanted.tells_ignored { Errors::Asked } else { Errors::Unasked },
             is_counted: wanted.visitor.is_counted,
             was_counted: false,
             _entered: wanted.entered.clone(),
@@ -106,10 +108,11 @@ impl ChannelPeer {
     /// What the contract of old clients has ignored: counted, and told once if that was asked for.
     fn ignored(&mut self, what: &str) -> Reaction {
         self.gate.tallies.mine().ignored.add(1);
-        match std::mem::replace(&mut self.ignored, Ignored::Untold) {
-            Ignored::ToldOnce => Reaction::Tell(plain::error(Problem::BadRequest.code(), what)),
-            Ignored::Untold => Reaction::Taken,
+        if self.errors == Errors::Asked {
+            self.errors = Errors::Told;
+            return Reaction::Tell(plain::error(Problem::BadRequest.code(), what));
         }
+        Reaction::Taken
     }
 
     fn post(&self, content: Content, to: Option<String>, key: Option<String>) -> Post {
@@ -133,7 +136,8 @@ impl Peer for ChannelPeer {
             Err(Refusal::Told(refusal)) => {
                 let limit = Limit::MessagesPerSecond;
                 self.gate.tallies.mine().rejected(Way::Ws, limit.problem(), Some(limit));
-                return Reaction::Tell(refusal);
+                let knows = !self.policy.is_historic() || self.errors != Errors::Unasked;
+                return if knows { Reaction::Tell(refusal) } else { Reaction::Taken };
             }
             Err(Refusal::Enough) => return Reaction::Close(Close::RateLimited),
         }

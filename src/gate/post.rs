@@ -40,6 +40,9 @@ pub(super) async fn post(State(gate): State<Arc<Gate>>, request: Request) -> Ans
         gate.rates.post(remote.whom(), caller.client())?;
     }
     caller.check_write(&channel, &policy)?;
+    if !policy.takes_posts() {
+        return Err(Rejection::NotPostable.into());
+    }
     let accepted = policy.accept(inbound(&fields)?)?;
     let Accepted::Publish { content, .. } = accepted else {
         return Err(Rejection::NotPostable.into());

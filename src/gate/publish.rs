@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -200,8 +201,9 @@ impl Gate {
 
     /// Now, in RFC 3339 with microseconds and the offset of the configured time zone.
     pub(super) fn datetime(&self) -> String {
-        let now = Timestamp::now().to_zoned(self.config.time_zone.clone());
-        now.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+        let now = Timestamp::now();
+        PRINTER.timestamp_with_offset_to_string(&now, self.config.time_zone.to_offset(now))
     }
 }
 

@@ -24,8 +24,11 @@ impl ApiKeys {
     /// Whether `key` is one of them.
     ///
     /// Takes the same time whichever key it is or is like: digests have one length, so not even
-    /// the length of a key shows, and all of them are compared.
+    /// the length of a key shows, and all of them are compared. Only that there is none shows.
     pub fn verify(&self, key: &str) -> bool {
+        if self.is_empty() {
+            return false;
+        }
         let shown = sha256(key);
         let matches = |found: Choice, known: &[u8; 32]| found | known.ct_eq(&shown);
         self.digests.iter().fold(Choice::from(0), matches).into()

@@ -384,7 +384,8 @@ impl Caller {
         let detachable = self.detachable(&request);
         let request = request.map(|body| Arriving::new(body, self.draining.clone()));
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let answer = self.front.answer((self.peer, self.is_tls), detachable, request);
+        // Pinned here: whoever took it by value would have it, with all that it holds, once more.
+        let answer = pin!(self.front.answer((self.peer, self.is_tls), detachable, request));
         let answer = answered(answer, || self.front.gate.tallies.mine().panics.add(1)).await;
         let mut response = answer.unwrap_or_else(|bug| self.front.tell(origin.as_ref(), bug));
         self.front.gate.answered(route, &response);

@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
     pub(crate) rounds: Option<NonZeroU32>,
     /// A second floor in place of the gateway.
     pub(crate) self_check: bool,
+    /// Another gateway in place of the floor, such as one of before a change.
+    pub(crate) against: Option<PathBuf>,
     /// Where the report goes as JSON, besides the table.
     pub(crate) json: Option<PathBuf>,
 }
@@ -48,6 +50,10 @@ impl Arguments {
                     arguments.rounds = Some(count.ok_or("--rounds needs a count")?);
                 }
                 "--self-check" => arguments.self_check = true,
+                "--against" => {
+                    let binary = words.next().ok_or("--against needs the binary of a gateway")?;
+                    arguments.against = Some(binary.into());
+                }
                 "--json" => {
                     let file = words.next().ok_or("--json needs a file")?;
                     arguments.json = Some(file.into());
@@ -69,8 +75,9 @@ impl Arguments {
 
 /// The help text, with a line for each scenario.
 pub(crate) fn usage() -> String {
-    let mut text =
-        String::from("bench [SCENARIO…] [--quick] [--rounds N] [--self-check] [--json FILE]\n");
+    let mut text = String::from(
+        "bench [SCENARIO…] [--quick] [--rounds N] [--self-check | --against BINARY] [--json FILE]\n",
+    );
     for scenario in scenarios::ALL {
         let _ = write!(text, "\n  {:<12} {}", scenario.name, scenario.about);
     }

@@ -6,12 +6,13 @@
 //! (`ledger.rs`); the exit code speaks of correctness only, never of speed.
 //!
 //! ```text
-//! bench [SCENARIO…] [--quick] [--rounds N] [--self-check] [--json FILE]
+//! bench [SCENARIO…] [--quick] [--rounds N] [--self-check | --against BINARY] [--json FILE]
 //! ```
 //!
 //! Without names all scenarios run (`scenarios` lists them). `--self-check` measures the floor
 //! against the floor: ratios near 1.00 say that the measuring is sound. On a machine that is not quiet
-//! more rounds help (`--rounds 7`). The gateway is the binary
+//! more rounds help (`--rounds 7`). `--against BINARY` puts another gateway in the place of the floor,
+//! to see what a change does: goals mean nothing then. The gateway is the binary
 //! that Cargo built beside us, or the one that `BENCH_GATEWAY` names.
 #![allow(
     clippy::as_conversions,

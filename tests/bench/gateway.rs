@@ -1,7 +1,8 @@
 //! The gateway: where its binary is, and the configuration that it is measured with.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::machine;
 use crate::process::Server;
@@ -24,10 +25,19 @@ pub(crate) fn start() -> io::Result<Server> {
 
 /// As [`start`], with more of a configuration; its first lines are still of `[limits]`.
 pub(crate) fn start_with(more: &str) -> io::Result<Server> {
+    start_of("gateway", binary()?.as_os_str(), more)
+}
+
+/// As [`start`], but another one than ours.
+pub(crate) fn start_other(binary: &Path) -> io::Result<Server> {
+    start_of("other gateway", binary.as_os_str(), "")
+}
+
+fn start_of(name: &'static str, binary: &OsStr, more: &str) -> io::Result<Server> {
     let directory = fresh_directory()?;
     let config = directory.join("config.toml");
     std::fs::write(&config, format!("{CONFIG}{more}"))?;
-    let mut command = machine::server_command(binary()?.as_os_str());
+    let mut command = machine::server_command(binary);
     command.args(["serve", "--port", "0", "--data-dir"]).arg(&directory);
     command.arg("--config").arg(&config);
     for (name, _) in std::env::vars_os() {
@@ -36,7 +46,7 @@ pub(crate) fn start_with(more: &str) -> io::Result<Server> {
             command.env_remove(name);
         }
     }
-    Server::start("gateway", command, Some(directory))
+    Server::start(name, command, Some(directory))
 }
 
 fn binary() -> io::Result<PathBuf> {

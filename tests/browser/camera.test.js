@@ -78,7 +78,7 @@ test("a circle moves in one tab when the mouse moves in another", async (t) => {
   }
   await other.getByRole("listitem").filter({ hasText: /x −\d/ }).waitFor();
   assert.equal(await other.locator("#cameras li").count(), 1);
-  assert.match(await one.locator("#cameras li").innerText(), /^you/);
+  await one.locator("#cameras li", { hasText: /^you/ }).waitFor();
 
   // Higher is larger.
   const before = await circle(other);
@@ -125,7 +125,8 @@ test("a restart of the gateway ends nobody's flight", async (t) => {
   const map = await one.locator("#map").boundingBox();
   await one.mouse.move(map.x + 500, map.y + 100);
   await until(async () => near(await circle(other), 500, 100));
-  for (const page of [one, other]) assert.equal(await page.locator("#cameras li").count(), 1);
+  // The list is told calmly, once a second.
+  for (const page of [one, other]) await until(async () => (await page.locator("#cameras li").count()) === 1);
   assert.deepEqual([...one.problems, ...other.problems], []);
 });
 
@@ -169,6 +170,38 @@ test("who comes later sees where everybody is, one circle a sender, and other sc
     return box !== null && box.right - box.left > 300;
   });
   assert.deepEqual([...page.problems, ...hall.problems], []);
+});
+
+test("who is nowhere near takes nobody along", async (t) => {
+  const node = await gateway(t);
+  const context = await newContext(t);
+  const [stray, ada] = [await sender(node), await sender(node)];
+  await stray.send({ x: 1e308, y: 0, z: 0 });
+  const page = await open(t, context, `${node.url}/camera`);
+  const lines = page.locator("#cameras li");
+  await until(async () => (await lines.count()) === 1);
+  await ada.send({ x: 3, y: 0, z: 4 });
+  await until(async () => (await lines.count()) === 2);
+  await fly(page);
+  await lines.filter({ hasText: /^you x 0, .*z 0$/ }).waitFor();
+  const map = await page.locator("#map").boundingBox();
+  await page.mouse.move(map.x + map.width / 2 + 40, map.y + map.height / 2 - 40, { steps: 3 });
+  await lines.filter({ hasText: /^you x \d(\.\d+)?, .*z \d(\.\d+)?$/ }).waitFor();
+  assert.deepEqual(page.problems, []);
+});
+
+test("the snippets name a scene as each of them needs it", async (t) => {
+  const node = await gateway(t);
+  const context = await newContext(t);
+  const page = await open(t, context, `${node.url}/camera/${encodeURIComponent("로비")}`);
+  const code = async (tab) => {
+    await page.getByRole("tab", { name: tab }).click();
+    return page.getByRole("tabpanel").locator("code").first().innerText();
+  };
+  assert.match(await code("curl"), /stream\/camera\/%EB%A1%9C%EB%B9%84\n/);
+  const writer = await context.newPage();
+  await writer.setContent(`<script type="module">${await code("JavaScript")}</script>`);
+  await page.locator("#cameras .place", { hasText: "x 3, y 1.6, z 4" }).waitFor();
 });
 
 test("200 senders at ten a second each are 200 circles, and the page goes on", async (t) => {

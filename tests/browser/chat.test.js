@@ -51,7 +51,9 @@ test("two tabs in one room see each other, and a third room sees nothing", async
   await say(eve, "is nobody here?");
   await eve.locator("push-gate .text").first().waitFor();
   assert.deepEqual(await texts(eve), ["is nobody here?"]);
-  assert.deepEqual(await texts(ada), await texts(bob));
+  const both = ["hello <b>Bob</b>", "hello Ada"];
+  for (const page of [ada, bob]) await until(async () => (await texts(page)).length === both.length);
+  for (const page of [ada, bob]) assert.deepEqual(await texts(page), both);
   assert.equal(await eve.locator("push-gate .person").count(), 1);
 
   // Who comes later reads what was said, under the name that this browser knows.

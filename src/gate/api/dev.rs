@@ -111,7 +111,7 @@ impl Gate {
         })
     }
 
-    fn claims_of(&self, token: &str) -> Result<Claims, Refusal> {
+    fn claims_of(&self, token: &str) -> Result<Arc<Claims>, Refusal> {
         let refused = |failure, reason| Refusal { failure, reason: Some(reason) };
         let claims = self.signer.verify(token, self.clock.now()).map_err(|error| match error {
             TokenError::Expired => refused(error.into(), TIMED_OUT),

@@ -54,7 +54,7 @@ fn a_token_says_what_it_was_minted_with() {
     let minted = Signer::new(KEY).mint(request, at(100));
     assert!(minted.fits());
     let claims = Signer::new(KEY).verify(&minted.token, at(101)).unwrap();
-    assert_eq!(claims, minted.claims);
+    assert_eq!(*claims, minted.claims);
     assert_eq!((claims.issued_at, claims.expires_at), (100, 7_300));
     assert_eq!((claims.order, claims.earlier_until), (100_000, Some(500)));
     assert_eq!(claims.id.len(), 32);
@@ -341,4 +341,45 @@ fn debug_shows_neither_key_nor_token() {
     let shown = format!("{signer:?} {minted:?}");
     assert!(!shown.contains("secret") && !shown.contains("97, 32, 118"), "{shown}");
     assert!(!shown.contains(signature), "{shown}");
+}
+
+#[test]
+fn a_remembered_token_is_not_taken_apart_again_and_its_time_is_judged_anew() {
+    let signer = Signer::new(KEY);
+    let Minted { token, .. } = signer.mint(ann(), at(100));
+    let claims = signer.verify_often(&token, at(100)).unwrap();
+    assert!(Arc::ptr_eq(&signer.verify_often(&token, at(101)).unwrap(), &claims));
+    assert!(Arc::ptr_eq(&signer.verify(&token, at(101)).unwrap(), &claims));
+    let end = claims.expires_at;
+    assert!(signer.verify(&token, at(end - 1)).is_ok());
+    assert_eq!(signer.verify_often(&token, at(end)).unwrap_err(), TokenError::Expired);
+    let late = Signer::new(KEY);
+    assert_eq!(late.verify_often(&token, at(end)).unwrap_err(), TokenError::Expired);
+    assert!(late.verified.get(&token).is_none());
+    // And nothing but that very token.
+    for other in
+        [&token[1..], &token[..token.len() - 1], &format!("{token} "), &token.to_uppercase()]
+    {
+        assert!(signer.verify_often(other, at(101)).is_err(), "{other}");
+        assert!(signer.verified.get(other).is_none());
+    }
+    let other = Signer::new(&[8; 32]);
+    assert_eq!(other.verify(&token, at(101)).unwrap_err(), TokenError::Invalid);
+}
+
+#[test]
+fn what_is_remembered_has_a_bound() {
+    let signer = Signer::new(KEY);
+    let small = signer.mint(ann(), at(100));
+    let grants = vec![Grant::parse("chat/*", May::ReadWrite).unwrap(); 90];
+    let large = Arc::new(signer.mint(Mint { grants: Some(grants), ..ann() }, at(100)).claims);
+    let small = Arc::new(small.claims);
+    let verified = Verified::new();
+    for number in 0..20_000 {
+        verified.insert(&format!("{number:0300}"), &small);
+        verified.insert(&format!("{number:03000}"), &large);
+    }
+    assert!((2 << 20..=4 << 20).contains(&verified.weight()), "{}", verified.weight());
+    assert!(verified.get(&format!("{:0300}", 19_999)).is_some());
+    assert!(verified.get(&format!("{:0300}", 100)).is_none());
 }

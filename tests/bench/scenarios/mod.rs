@@ -86,21 +86,34 @@ pub(crate) const ALL: &[Scenario] = &[
 /// The two servers of a scenario, and how thoroughly they are measured.
 #[derive(Debug)]
 pub(crate) struct Pair {
+    /// The floor, or another gateway in its place.
     floor: Server,
     /// The gateway, or a second floor in a self-check.
     gateway: Server,
     quick: bool,
     self_check: bool,
+    /// Whether the floor is a gateway.
+    is_against: bool,
     rounds: u32,
 }
 
 impl Pair {
     fn start(arguments: &Arguments) -> io::Result<Self> {
-        let &Arguments { quick, self_check, .. } = arguments;
+        let &Arguments { quick, self_check, ref against, .. } = arguments;
         let rounds = arguments.rounds.map_or(if quick { 1 } else { 3 }, NonZeroU32::get);
-        let floor = Server::floor("floor")?;
+        let floor = match against {
+            Some(binary) => gateway::start_other(binary)?,
+            None => Server::floor("floor")?,
+        };
         let gateway = if self_check { Server::floor("second floor")? } else { gateway::start()? };
-        Ok(Self { floor, gateway, quick, self_check, rounds })
+        let is_against = against.is_some();
+        Ok(Self { floor, gateway, quick, self_check, is_against, rounds })
+    }
+
+    /// Whether `server` knows who is there, so that they have to leave.
+    fn is_gateway(&self, server: &Server) -> bool {
+        let is_floor = server.id() == self.floor.id();
+        if is_floor { self.is_against } else { !self.self_check }
     }
 
     /// Measures both in turn, round by round, and the other one first in every second round.

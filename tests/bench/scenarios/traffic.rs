@@ -38,7 +38,7 @@ pub(super) fn posts(pair: &Pair) -> io::Result<Vec<Row>> {
         run(Duration::from_millis(200))?;
         let turn = measured(server, || run(pair.window(3)));
         drop(lanes);
-        if !pair.self_check && server.id() == pair.gateway.id() {
+        if pair.is_gateway(server) {
             login::leave(&mut Lanes::open(server.address, 1)?, tokens)?;
         }
         turn
