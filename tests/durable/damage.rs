@@ -64,7 +64,8 @@ async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
         let mut said = say(&node, &alice, 1500).await;
         let other = node.post_to("other", &alice, "other").await;
         // Ten minutes ago: of what is younger, keys have to be read too.
-        let earlier = "UPDATE pushgate_messages SET accepted = accepted - 600000";
+        let earlier = "UPDATE pushgate_messages SET accepted = accepted - 600000 \
+                       WHERE channel = (SELECT id FROM pushgate_channels WHERE name = '')";
         open(&node).execute(earlier, []).unwrap();
         let path = rest(&mut node).await;
         let mut file = std::fs::read(&path).unwrap();
@@ -106,7 +107,7 @@ async fn trust(node: &TestNode, login: &Login, said: &[Value]) -> Option<Value> 
         answer.problem(503, "unavailable");
     }
     let query = login.query(&format!("since={}", super::id_of(&said[9])));
-    assert_eq!(TestClient::try_connect_status(node, Transport::Sse, &query).await, 503);
+    assert_eq!(TestClient::try_connect_status(node, Transport::Stream, &query).await, 503);
     Some(next)
 }
 
