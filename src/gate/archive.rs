@@ -251,7 +251,12 @@ impl Gate {
 /// What the database has lost is told; who asks for it is told a gap.
 fn tell_of_hole(name: &ChannelName, loaded: &Loaded) {
     if let Some(missing) = loaded.hole {
-        tracing::error!(channel = %name.as_str(), missing, "the database has lost a message: what is older is not served");
+        let channel = name.as_str();
+        tracing::error!(
+            channel,
+            missing,
+            "the database has lost a message: older ones are not served"
+        );
     }
 }
 

@@ -70,7 +70,9 @@ async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
         let path = rest(&mut node).await;
         let mut file = std::fs::read(&path).unwrap();
         let id = format!("\"id\":\"{}\"", super::id_of(&said[99]));
-        let page = find(&file, id.as_bytes()).map(|at| at / 4096 * 4096).unwrap();
+        // A page that has none below it. Source: SQLite, file format, section 1.6.
+        let has_it = |page: &[u8]| page[0] == 0x0a && find(page, id.as_bytes()).is_some();
+        let page = file.chunks(4096).position(has_it).unwrap() * 4096;
         let sound = file[page..page + 4096].to_vec();
         file[page..page + 4096].fill(waste);
         std::fs::write(&path, &file).unwrap();

@@ -100,7 +100,7 @@ impl File {
         }
     }
 
-    fn try_commit(&mut self, writes: &mut [Asked]) -> Result<Vec<Written>, String> {
+    fn try_commit(&mut self, writes: &mut Vec<Asked>) -> Result<Vec<Written>, String> {
         let start = Instant::now();
         loop {
             let done = self.be_sure().and_then(|()| self.commit(writes).map_err(Failed::Sql));
@@ -109,6 +109,13 @@ impl File {
                 // While it waits for another program, what that one did is told.
                 Err(Failed::Sql(error)) if is_busy(&error) && start.elapsed() < PATIENCE => {
                     self.look();
+                }
+                // A damaged page among what is old takes no post along that could be written.
+                Err(Failed::Sql(error)) if is_damage(&error) && writes.iter().any(is_trim) => {
+                    let (trims, others) = std::mem::take(writes).into_iter().partition(is_trim);
+                    *writes = others;
+                    tracing::error!(%error, file = %self.path.display(), "nothing can be forgotten");
+                    asked::answer(trims, Err(DatabaseError::Unavailable(told(&error))));
                 }
                 Err(Failed::Sql(error)) if is_full(&error) && self.has_no_id_left() => {
                     tracing::debug!(%error, "another program gave the largest id");
@@ -316,6 +323,16 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// Whether a rule of the tables, such as a trigger that somebody made, says no.
 fn is_refusal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// Whether it makes room.
+const fn is_trim(asked: &Asked) -> bool {
+    matches!(asked, Asked::Trim(..))
+}
+
+/// Whether what the file holds makes no sense.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 /// Whether there is no room left: on the disk, or among the ids.

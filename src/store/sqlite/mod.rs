@@ -4,6 +4,8 @@ mod copy;
 mod file;
 mod messages;
 mod open;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::HashMap;

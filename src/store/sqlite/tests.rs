@@ -1,0 +1,72 @@
+//! What shares a commit with something that a damaged file does not let happen.
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::channel::{Bounds, Epoch, Position};
+use crate::store::database::{DatabaseError, Entry};
+use crate::store::scratch::Scratch;
+
+const PAGE: usize = 4096;
+/// How a page begins that has none below it. Source: SQLite, file format, section 1.6.
+const LEAF: u8 = 0x0a;
+
+struct Post {
+    channel: ChannelName,
+    done: oneshot::Sender<Result<Position, DatabaseError>>,
+}
+
+impl Append for Post {
+    fn entry(&self) -> Entry<'_> {
+        let known = Position { epoch: Epoch::from_random(1), offset: 0 };
+        Entry { channel: &self.channel, known, sender: "", at: 1, retry: None }
+    }
+
+    fn render(&mut self, position: Position) -> Bytes {
+        format!("post {position} {}", "x".repeat(200)).into()
+    }
+
+    fn done(self: Box<Self>, done: Result<Position, DatabaseError>) {
+        drop(self.done.send(done));
+    }
+}
+
+fn post(sqlite: &Sqlite) -> oneshot::Receiver<Result<Position, DatabaseError>> {
+    let (done, told) = oneshot::channel();
+    let post = Post { channel: ChannelName::root(), done };
+    assert!(sqlite.append(Box::new(post)).is_ok());
+    told
+}
+
+#[tokio::test]
+async fn a_damaged_page_that_cannot_be_forgotten_takes_no_post_along() {
+    let scratch = Scratch::new();
+    let path = scratch.0.join("pushgate.db");
+    let sqlite = Sqlite::open(&path).unwrap();
+    let mut last = None;
+    for _ in 0..100 {
+        last = Some(post(&sqlite).await.unwrap().unwrap());
+    }
+    assert_eq!(last.unwrap().offset, 100);
+    drop(sqlite);
+    let merged = "PRAGMA wal_checkpoint(TRUNCATE)";
+    Connection::open(&path).unwrap().query_row(merged, [], |_| Ok(())).unwrap();
+    let mut file = std::fs::read(&path).unwrap();
+    let oldest = format!("post {} ", Position { epoch: Epoch::from_random(1), offset: 20 });
+    let has_it = |page: &&mut [u8]| {
+        page[0] == LEAF && page.windows(oldest.len()).any(|part| part == oldest.as_bytes())
+    };
+    file.chunks_mut(PAGE).find(has_it).unwrap().fill(0);
+    std::fs::write(&path, file).unwrap();
+
+    let sqlite = Sqlite::open(&path).unwrap();
+    let age = Duration::from_secs(1);
+    let bounds = Bounds { messages: 10, age, bytes: usize::MAX };
+    let window = Window { bounds, now: 1, below: None, piece: (1, 1) };
+    // Both wait before anybody looks: they share a commit.
+    let (trimmed, posted) = (sqlite.trim(ChannelName::root(), window), post(&sqlite));
+    assert!(trimmed.await.is_err());
+    assert_eq!(posted.await.unwrap().unwrap().offset, 101);
+}
