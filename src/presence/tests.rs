@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Announce, Edge, Leave, Presence, Rules, Seat, Tell, Visitor};
+use super::{Announce, Edge, Leave, Presence, Rules, Seat, Stay, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::ClientId;
@@ -37,8 +37,8 @@ impl Heard {
 }
 
 impl Announce for Heard {
-    fn announce(&self, client: &ClientId, edge: Edge) {
-        self.0.lock().unwrap().push((client.to_string(), edge));
+    fn announce(&self, client: &ClientId, edge: Option<Edge>, _: Option<Stay>) {
+        self.0.lock().unwrap().extend(edge.map(|edge| (client.to_string(), edge)));
     }
 }
 
@@ -82,6 +82,7 @@ fn rules() -> Rules {
     Rules {
         timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
+        restart: Duration::from_secs(30),
         coalesce: Duration::ZERO,
         max_list: 10,
         max_diff: 20,
@@ -195,7 +196,7 @@ async fn a_stay_is_announced_once_and_only_if_it_had_a_connection() {
     assert_eq!(heard.take(), [("ann".to_owned(), Edge::Disconnected)]);
 
     presence.attach(&ann, seat(3), now, |_| ()).unwrap();
-    presence.announce_the_end();
+    presence.announce_the_end(|| {});
     presence.logout(&ann.client, now);
     let both = [Edge::Connected, Edge::Disconnected].map(|edge| ("ann".to_owned(), edge));
     assert_eq!(heard.take(), both);

@@ -1,0 +1,262 @@
+//! The one thread that writes to the journal, and passes events on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+
+use super::desk::{Batch, Desk, Item, News};
+use crate::hooks::webhook::{Event, Webhook};
+use crate::metrics::{Count, Tally as _};
+use crate::presence::{Edge, Stay};
+use crate::store::{
+    EdgeRecord, EventRecord, GoneRecord, HereRecord, Journal, JournalDraft, JournalRecord,
+    LifeRecord, StoreError,
+};
+
+/// Writes what is on the desk: a batch at a time, and one sync for all of it. Only then its events go to
+/// the webhook.
+#[derive(Debug)]
+pub(super) struct Pen {
+    pub(super) desk: Arc<Desk>,
+    pub(super) webhook: Option<Arc<Webhook>>,
+    pub(super) journal: Journal,
+    pub(super) page: Page,
+    pub(super) life: LifeRecord,
+    /// The events that the webhook has and the journal knows of.
+    pub(super) due: BTreeMap<u64, EventRecord>,
+    pub(super) told: Arc<Told>,
+}
+
+/// What others may know of the pen.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Nothing can be written: what a restart would find is old.
+    pub(super) is_lost: AtomicBool,
+    /// How many changes were not written down.
+    pub(super) lost: Count,
+}
+
+/// Where the pen writes.
+#[derive(Debug)]
+pub(super) enum Page {
+    /// At the end of the journal.
+    Journal,
+    /// Nowhere, before the next draft.
+    Nowhere,
+    /// A draft of the next journal, until all that is to be in it was told.
+    Draft(JournalDraft),
+}
+
+/// What was taken up and waits for the sync.
+#[derive(Debug, Default)]
+struct Sheet {
+    lines: Vec<u8>,
+    changes: usize,
+    events: Vec<(Event, Option<EventRecord>)>,
+    taken: usize,
+}
+
+/// What an entry of a users list has in it.
+#[derive(Deserialize)]
+struct Entry {
+    name: Option<String>,
+}
+
+impl Pen {
+    /// The life of the thread.
+    pub(super) fn run(mut self) {
+        while let Some(batch) = self.desk.take() {
+            self.write(batch);
+        }
+    }
+
+    fn write(&mut self, batch: Batch) {
+        let Batch { items, done, lost } = batch;
+        let (mut sheet, mut waiting) = (Sheet::default(), Vec::new());
+        for item in items {
+            match item {
+                Item::News(news) => self.take_up(news, &mut sheet),
+                Item::Anew(begun) => {
+                    self.finish(std::mem::take(&mut sheet));
+                    let _ = begun.send(self.begin_draft());
+                }
+                Item::AllTold => {
+                    self.finish(std::mem::take(&mut sheet));
+                    self.end_draft();
+                }
+                Item::Asked(written) => waiting.push(written),
+            }
+        }
+        self.finish(sheet);
+        self.strike(&done);
+        if lost.changes > 0 {
+            self.told.lost.add(usize::try_from(lost.changes).unwrap_or(usize::MAX));
+            // Their numbers are never told: so who counts knows.
+            self.life.next = self.life.next.saturating_add(lost.events);
+            self.lose(&"more changes at once than it can take");
+        }
+        if matches!(self.page, Page::Journal)
+            && self.journal.is_large()
+            && let Err(error) = self.journal.compact(self.life)
+        {
+            self.lose(&error);
+        }
+        for waiting in waiting {
+            // Whoever no longer waits was told.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Adds the line of a change, and its event with a number if that can be promised.
+    fn take_up(&mut self, news: News, sheet: &mut Sheet) {
+        let News { client, edge, stay } = news;
+        sheet.taken += usize::from(edge.is_some());
+        let mut record = None;
+        if let (Some(edge), Some(webhook)) = (edge, &self.webhook) {
+            if webhook.has_room(sheet.events.len()) {
+                let mut event = Event::new(client.clone(), edge);
+                if matches!(self.page, Page::Journal) {
+                    event.number = Some(self.life.next);
+                    record = Some(recorded(&event, self.life.next));
+                }
+                sheet.events.push((event, record.clone()));
+            } else {
+                webhook.drop_one(edge);
+            }
+            self.life.next = self.life.next.saturating_add(1);
+        }
+        sheet.changes += 1;
+        if !matches!(self.page, Page::Nowhere) {
+            let client = client.as_str().to_owned();
+            let record = match stay {
+                Some(stay) => JournalRecord::Here(here(client, stay, record)),
+                None => JournalRecord::Gone(GoneRecord { client, event: record }),
+            };
+            record.write_to(&mut sheet.lines);
+        }
+    }
+
+    /// Writes and syncs what was taken up, and passes its events on: without a number where that failed.
+    fn finish(&mut self, sheet: Sheet) {
+        let Sheet { lines, changes, events, taken } = sheet;
+        let written = match &mut self.page {
+            _ if changes == 0 => Ok(()),
+            Page::Journal => self.journal.append(&lines, true),
+            Page::Draft(draft) => draft.append(&lines),
+            Page::Nowhere => Ok(()),
+        };
+        if let Err(error) = &written {
+            self.lose(error);
+        }
+        if matches!(self.page, Page::Nowhere) {
+            self.told.lost.add(changes);
+        }
+        for (mut event, record) in events {
+            match record {
+                Some(record) if written.is_ok() => _ = self.due.insert(record.number, record),
+                _ => event.number = None,
+            }
+            if let Some(webhook) = &self.webhook {
+                webhook.put(event);
+            }
+        }
+        self.desk.passed_on(taken);
+    }
+
+    /// Notes which events are over. Not synced: after the loss of power they are told once more.
+    fn strike(&mut self, done: &[u64]) {
+        let mut lines = Vec::new();
+        for number in done {
+            if self.due.remove(number).is_some() {
+                JournalRecord::Done(*number).write_to(&mut lines);
+            }
+        }
+        let written = match &mut self.page {
+            _ if lines.is_empty() => Ok(()),
+            Page::Journal => self.journal.append(&lines, false),
+            Page::Draft(draft) => draft.append(&lines),
+            Page::Nowhere => Ok(()),
+        };
+        if let Err(error) = written {
+            self.lose(&error);
+        }
+    }
+
+    /// Begins a draft with what is due; `false` if that cannot be.
+    fn begin_draft(&mut self) -> bool {
+        match self.draft() {
+            Ok(draft) => {
+                self.page = Page::Draft(draft);
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the journal still cannot be written");
+                false
+            }
+        }
+    }
+
+    fn draft(&self) -> Result<JournalDraft, StoreError> {
+        let mut draft = self.journal.draft()?;
+        draft.write(self.life, self.due.values().cloned(), std::iter::empty())?;
+        Ok(draft)
+    }
+
+    /// Everyone is in the draft: it is the journal.
+    fn end_draft(&mut self) {
+        let Page::Draft(mut draft) = std::mem::replace(&mut self.page, Page::Nowhere) else {
+            return;
+        };
+        // What was numbered and lost meanwhile is not to be numbered again.
+        let mut line = Vec::new();
+        JournalRecord::Life(self.life).write_to(&mut line);
+        match draft.append(&line).and_then(|()| self.journal.begin(draft)) {
+            Ok(()) => {
+                self.page = Page::Journal;
+                self.told.is_lost.store(false, Ordering::Relaxed);
+                tracing::info!("the journal is written again: a restart knows who was here");
+            }
+            Err(error) => tracing::debug!(%error, "the journal still cannot be written"),
+        }
+    }
+
+    /// Gives up the journal as it is, until it can be written anew.
+    pub(super) fn lose(&mut self, why: &dyn std::fmt::Display) {
+        self.page = Page::Nowhere;
+        if !self.told.is_lost.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                %why,
+                "the journal is not written: until it is, a restart does not know who was here, and \
+                 events for hooks.url do not outlive this process"
+            );
+        }
+    }
+}
+
+fn recorded(event: &Event, number: u64) -> EventRecord {
+    EventRecord {
+        number,
+        id: event.id.to_string(),
+        client: event.client.as_str().to_owned(),
+        edge: match event.edge {
+            Edge::Connected => EdgeRecord::Connected,
+            Edge::Disconnected => EdgeRecord::Disconnected,
+        },
+    }
+}
+
+fn here(client: String, stay: Stay, event: Option<EventRecord>) -> HereRecord {
+    HereRecord {
+        client,
+        name: serde_json::from_str::<Entry>(&stay.entry).ok().and_then(|entry| entry.name),
+        address: stay.address,
+        origin: stay.origin.map(|origin| (*origin).to_owned()),
+        counted: stay.is_counted,
+        channels: stay.channels.iter().map(|channel| channel.as_str().to_owned()).collect(),
+        line: stay.has_line,
+        told: stay.is_announced,
+        event,
+    }
+}
