@@ -220,6 +220,7 @@ impl Server {
         }
         if let Some(scribe) = scribe {
             let _ = tokio::time::timeout(LAST_EVENTS, scribe.written()).await;
+            scribe.close();
         }
     }
 }

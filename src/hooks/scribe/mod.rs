@@ -2,8 +2,8 @@
 //! is, before it is told.
 //!
 //! Presence lays each change on the [`desk`]; the [`pen`], one thread, takes all that lies there, writes
-//! it to the journal, syncs once, and passes the events on to the webhook. So nobody waits for a disk
-//! but events. A change of a client and the event that goes with it are one line: a crash has both, or
+//! it to the journal, syncs once for all events in it, and passes these on to the webhook. So nobody waits
+//! for a disk but events and logouts. A change of a client and the event that goes with it are one line: a crash has both, or
 //! neither.
 //!
 //! Where the disk takes nothing, or less than comes, the gateway goes on without: events are sent as they
@@ -87,7 +87,7 @@ impl Scribe {
         self.told.lost.get()
     }
 
-    /// Waits until all that was announced so far is written down, or is known not to be.
+    /// Waits until all that was announced so far is on disk, or is known not to be.
     pub async fn written(&self) {
         let (written, is_written) = oneshot::channel();
         self.desk.ask(Item::Asked(written));
@@ -95,8 +95,10 @@ impl Scribe {
         let _ = is_written.await;
     }
 
-    /// Where the journal could not be written, has everyone who is here written into a new one.
+    /// Has what was written be on disk, and where nothing could be, everyone who is here written into a
+    /// new journal. To be called from time to time.
     pub async fn mend(&self, presence: &Arc<Presence>) {
+        self.written().await;
         if !self.told.is_lost.load(Ordering::Relaxed) {
             return;
         }
@@ -126,6 +128,11 @@ impl Scribe {
             tracing::error!("telling that everyone has gone panicked");
         }
         self.written().await;
+    }
+
+    /// Takes nothing more: what lies on the desk is written, and nobody waits for it.
+    pub fn close(&self) {
+        self.desk.close();
     }
 }
 

@@ -15,8 +15,8 @@ use crate::store::{
     LifeRecord, StoreError,
 };
 
-/// Writes what is on the desk: a batch at a time, and one sync for all of it. Only then its events go to
-/// the webhook.
+/// Writes what is on the desk: a batch at a time, and where events or somebody waits for it, one sync for
+/// all of it. Only then its events go to the webhook.
 #[derive(Debug)]
 pub(super) struct Pen {
     pub(super) desk: Arc<Desk>,
@@ -54,6 +54,8 @@ pub(super) enum Page {
 struct Sheet {
     lines: Vec<u8>,
     changes: usize,
+    /// Somebody waits for the disk.
+    is_awaited: bool,
     events: Vec<(Event, Option<EventRecord>)>,
     taken: usize,
 }
@@ -86,7 +88,10 @@ impl Pen {
                     self.finish(std::mem::take(&mut sheet));
                     self.end_draft();
                 }
-                Item::Asked(written) => waiting.push(written),
+                Item::Asked(written) => {
+                    sheet.is_awaited = true;
+                    waiting.push(written);
+                }
             }
         }
         self.finish(sheet);
@@ -121,6 +126,7 @@ impl Pen {
                     event.number = Some(self.life.next);
                     record = Some(recorded(&event, self.life.next));
                 }
+                sheet.is_awaited |= record.is_some();
                 sheet.events.push((event, record.clone()));
             } else {
                 webhook.drop_one(edge);
@@ -138,12 +144,12 @@ impl Pen {
         }
     }
 
-    /// Writes and syncs what was taken up, and passes its events on: without a number where that failed.
+    /// Writes what was taken up, and passes its events on: without a number where that failed.
     fn finish(&mut self, sheet: Sheet) {
-        let Sheet { lines, changes, events, taken } = sheet;
+        let Sheet { lines, changes, is_awaited, events, taken } = sheet;
         let written = match &mut self.page {
-            _ if changes == 0 => Ok(()),
-            Page::Journal => self.journal.append(&lines, true),
+            _ if changes == 0 && !is_awaited => Ok(()),
+            Page::Journal => self.journal.append(&lines, is_awaited),
             Page::Draft(draft) => draft.append(&lines),
             Page::Nowhere => Ok(()),
         };

@@ -39,6 +39,8 @@ struct Tail {
     file: File,
     length: u64,
     compact_at: u64,
+    /// Something was written and not synced.
+    is_dirty: bool,
 }
 
 /// A journal in the making.
@@ -84,11 +86,12 @@ impl Journal {
         files::sync_parent(&self.path)?;
         let (file, length) = (draft.file, draft.length);
         let compact_at = length.saturating_mul(2).max(COMPACT_AFTER);
-        self.tail = Some(Tail { file, length, compact_at });
+        self.tail = Some(Tail { file, length, compact_at, is_dirty: false });
         Ok(())
     }
 
-    /// Adds lines; with `sync` they are on disk when this returns, else soon. Waits for the disk.
+    /// Adds lines; with `sync` they and all before them are on disk when this returns, else they survive
+    /// the end of the process, but not that of the machine. Waits for the disk.
     ///
     /// # Errors
     /// [`StoreError::Io`] if they could not be written, [`StoreError::Untrusted`] after that, before
@@ -97,9 +100,8 @@ impl Journal {
         let Some(tail) = &mut self.tail else {
             return Err(StoreError::Untrusted { path: self.path.clone() });
         };
-        let written = tail.file.write_all(lines);
-        let written = written.and_then(|()| if sync { tail.file.sync_data() } else { Ok(()) });
-        if let Err(error) = written {
+        if let Err(error) = tail.write(lines).and_then(|()| if sync { tail.sync() } else { Ok(()) })
+        {
             // Only tried: half a line at the end is passed over anyway.
             let _ = tail.file.set_len(tail.length);
             self.tail = None;
@@ -134,6 +136,21 @@ impl Journal {
         let mut draft = self.draft()?;
         draft.write(life, said.due.into_values(), said.here.into_values())?;
         Ok(draft)
+    }
+}
+
+impl Tail {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.is_dirty |= !lines.is_empty();
+        self.file.write_all(lines)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.is_dirty {
+            self.file.sync_data()?;
+        }
+        self.is_dirty = false;
+        Ok(())
     }
 }
 
