@@ -25,7 +25,7 @@ use std::io::Write as _;
 
 use common::client::{TestClient, Transport};
 use common::http::{Connection, Request};
-use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
+use common::node::{API_KEY, Home, Login, Setup, TestNode, api_key_config, command};
 use common::scrape::{Scrape, scraped};
 use common::{ids_on, is_on, until, value_of};
 use faults::Faults;
@@ -165,6 +165,15 @@ fn sorted(logins: &[&Login]) -> Vec<String> {
     let mut ids: Vec<_> = logins.iter().map(|login| login.client_id.clone()).collect();
     ids.sort();
     ids
+}
+
+/// The events of each client that were taken, in the order of their numbers.
+fn by_client(receiver: &Receiver) -> BTreeMap<String, Vec<String>> {
+    let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, edge, client) in taken(receiver).into_values() {
+        edges.entry(client).or_default().push(edge);
+    }
+    edges
 }
 
 async fn comes_back_or_is_told_as_gone_once(transport: Transport) {
@@ -444,7 +453,7 @@ fn taken_by_number(receiver: &Receiver) -> BTreeSet<u64> {
 async fn a_thousand_are_known_again_and_those_who_stay_away_are_told_once() {
     const CLIENTS: usize = 1000;
     let receiver = Receiver::start([]).await;
-    let mut node = setup(&receiver, 4.0, "").start().await;
+    let mut node = setup(&receiver, 4.0, "linger = 60").start().await;
     let logins = polled(&node, None, CLIENTS).await;
     let told = async || taken(&receiver).len();
     until("events", told, |told| *told == CLIENTS).await;
@@ -455,18 +464,15 @@ async fn a_thousand_are_known_again_and_those_who_stay_away_are_told_once() {
     let (back, away) = logins.split_at(CLIENTS / 2);
     polled(&node, Some(back), back.len()).await;
     until("events", told, |told| *told == CLIENTS + away.len()).await;
-    for login in away {
-        assert_eq!(edges(&receiver, login), STAY);
-    }
-    for login in back {
-        assert_eq!(edges(&receiver, login), STAY[..1]);
-    }
+    let edges = by_client(&receiver);
+    assert!(away.iter().all(|login| edges[&login.client_id] == STAY));
+    assert!(back.iter().all(|login| edges[&login.client_id] == STAY[..1]));
     let list = Request::get("/users?limit=1").bearer(&watcher.token).send(&node).await.ok();
     assert_eq!(list["count"], back.len() + 1);
     assert_eq!(taken(&receiver).len(), CLIENTS + away.len());
 }
 
-/// Has clients poll, and post, so that they stay: those of `known`, or as many that log in.
+/// Has clients poll once: those of `known`, or as many that log in.
 async fn polled(node: &TestNode, known: Option<&[Login]>, clients: usize) -> Vec<Login> {
     let mut logins = Vec::new();
     let mut connection = Connection::open(node.address()).await;
@@ -480,7 +486,6 @@ async fn polled(node: &TestNode, known: Option<&[Login]>, clients: usize) -> Vec
             None => Login::of(&ask(Request::post("/login?users=none")).await),
         };
         ask(Request::get(&format!("/poll?users=none&wait=0&{}", login.query("")))).await;
-        ask(Request::post("/post").bearer(&login.token).form(&[("value", "here")])).await;
         logins.push(login);
     }
     logins
@@ -549,6 +554,24 @@ async fn where_it_is_of_no_use_nothing_is_written_and_what_was_is_forgotten() {
     hears(&receiver, &alice, &["connected"]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_put_back_has_nobody_here_and_goes_on_counting() {
+    let receiver = Receiver::start([]).await;
+    let node = setup(&receiver, LATE, "").start().await;
+    let alice = node.login().await;
+    connect(&node, Transport::Ws, "", &alice).await.cut();
+    hears(&receiver, &alice, &["connected"]).await;
+    let home = Home::fresh();
+    let (copy, data) = (home.path().join("copy"), home.path().join("data"));
+    for (verb, directory) in [("backup", node.data_dir()), ("restore", data.clone())] {
+        let mut run = command();
+        let output = run.arg(verb).arg(&copy).arg("--data-dir").arg(directory).output().await;
+        assert!(output.unwrap().status.success(), "{verb}");
+    }
+    let journal = std::fs::read_to_string(data.join("journal")).unwrap();
+    assert_eq!(journal, "{\"life\":{\"epoch\":1,\"next\":2}}\n");
+}
+
 /// Numbers as a seed has them.
 struct Random(u64);
 
@@ -598,11 +621,7 @@ async fn crashes_at_any_moment_leave_each_client_a_stay_after_the_other() {
         scrape.count("pushgate_clients") + scrape.count("pushgate_hook_queue_length") == 0
     };
     scraped(&node, "the end", is_over).await;
-    let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (_, edge, client) in taken(&receiver).into_values() {
-        edges.entry(client).or_default().push(edge);
-    }
-    for (client, edges) in edges {
+    for (client, edges) in by_client(&receiver) {
         assert!(edges.chunks(2).all(|stay| stay == STAY), "seed {seed}, {client}: {edges:?}");
     }
 }

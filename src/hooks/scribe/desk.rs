@@ -57,6 +57,14 @@ pub(super) struct Batch {
     pub(super) lost: Lost,
 }
 
+impl Batch {
+    /// How many of the items are events.
+    pub(super) fn events(&self) -> usize {
+        let is_event = |item: &&Item| matches!(item, Item::News(News { edge: Some(_), .. }));
+        self.items.iter().filter(is_event).count()
+    }
+}
+
 /// What found no room.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Lost {
@@ -91,7 +99,7 @@ impl Desk {
         Self::with_capacity(CAPACITY)
     }
 
-    fn with_capacity(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
         Self { pile: Mutex::default(), work, room, capacity }
     }
@@ -129,7 +137,8 @@ impl Desk {
 
     /// So many events were passed on.
     pub(super) fn passed_on(&self, events: usize) {
-        self.lock().events -= events;
+        let mut pile = self.lock();
+        pile.events = pile.events.saturating_sub(events);
     }
 
     /// Takes all there is; `None` once it is closed and empty. Waits until there is something.

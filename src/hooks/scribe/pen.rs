@@ -1,6 +1,7 @@
 //! The one thread that writes to the journal, and passes events on.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,7 +71,12 @@ impl Pen {
     /// The life of the thread.
     pub(super) fn run(mut self) {
         while let Some(batch) = self.desk.take() {
-            self.write(batch);
+            let events = batch.events();
+            // A bug that one batch meets loses that, and no more.
+            if catch_unwind(AssertUnwindSafe(|| self.write(batch))).is_err() {
+                self.desk.passed_on(events);
+                self.lose(&"a bug");
+            }
         }
     }
 
@@ -264,5 +270,117 @@ fn here(client: String, stay: Stay, event: Option<EventRecord>) -> HereRecord {
         line: stay.has_line,
         told: stay.is_announced,
         event,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::PathBuf;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::channel::ChannelName;
+    use crate::identity::ClientId;
+    use crate::store::{DataDir, Journaled};
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            Self(std::env::temp_dir().join(format!("pushgate-pen-{}", uuid::Uuid::new_v4())))
+        }
+
+        fn read(&self) -> (Journal, Journaled) {
+            DataDir::open(&self.0).unwrap().journal().unwrap()
+        }
+
+        /// Who is here by the journal.
+        fn here(&self) -> Vec<String> {
+            self.read().1.here.into_keys().collect()
+        }
+
+        /// A pen as it begins, and its desk with room for two.
+        fn pen(&self) -> (Pen, Arc<Desk>) {
+            let (mut journal, said) = self.read();
+            let mut draft = journal.draft().unwrap();
+            let (life, desk) = (said.life, Arc::new(Desk::with_capacity(2)));
+            draft.write(life, std::iter::empty(), said.here.into_values()).unwrap();
+            journal.begin(draft).unwrap();
+            let (webhook, page, told) = (None, Page::Journal, Arc::default());
+            let (due, desk_of_pen) = (BTreeMap::new(), Arc::clone(&desk));
+            (Pen { desk: desk_of_pen, webhook, journal, page, life, due, told }, desk)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn news(client: &str) -> News {
+        let stay = Stay {
+            entry: Arc::from(r#"{"client_id":"x","ip":"","name":"Ann \"A\""}"#),
+            address: Ipv4Addr::LOCALHOST.into(),
+            origin: None,
+            is_counted: true,
+            channels: vec![ChannelName::root()],
+            has_line: false,
+            is_announced: false,
+        };
+        News { client: ClientId::parse(client).unwrap(), edge: None, stay: Some(stay) }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_lost_until_everyone_is_told_anew() {
+        let scratch = Scratch::new();
+        let (mut pen, desk) = scratch.pen();
+        for client in ["ann", "bob", "cid", "dot"] {
+            assert_eq!(desk.lay(news(client)).is_ok(), ["ann", "bob"].contains(&client));
+        }
+        pen.write(desk.take().unwrap());
+        assert_eq!(scratch.here(), ["ann", "bob"]);
+        assert_eq!(pen.told.lost.get(), 2);
+        desk.lay(news("eve")).unwrap();
+        pen.write(desk.take().unwrap());
+        assert_eq!(scratch.here(), ["ann", "bob"], "the journal is as it was");
+        assert!(pen.told.is_lost.load(Ordering::Relaxed));
+
+        let (begun, mut has_begun) = oneshot::channel();
+        desk.ask(Item::Anew(begun));
+        desk.lay(news("eve")).unwrap();
+        pen.write(desk.take().unwrap());
+        assert_eq!(has_begun.try_recv(), Ok(true));
+        assert_eq!(scratch.here(), ["ann", "bob"], "a crash finds the old one");
+        desk.lay(news("fay")).unwrap();
+        desk.ask(Item::AllTold);
+        pen.write(desk.take().unwrap());
+        assert_eq!(scratch.here(), ["eve", "fay"]);
+        assert!(!pen.told.is_lost.load(Ordering::Relaxed));
+        desk.lay(news("gus")).unwrap();
+        pen.write(desk.take().unwrap());
+        let (_, said) = scratch.read();
+        assert_eq!(said.here.keys().collect::<Vec<_>>(), ["eve", "fay", "gus"]);
+        assert_eq!(said.here["gus"].name.as_deref(), Some("Ann \"A\""));
+    }
+
+    #[test]
+    fn a_draft_that_does_not_hear_of_all_is_given_up() {
+        let scratch = Scratch::new();
+        let (mut pen, desk) = scratch.pen();
+        desk.lay(news("ann")).unwrap();
+        pen.write(desk.take().unwrap());
+        pen.lose(&"a test");
+        let (begun, _has_begun) = oneshot::channel();
+        desk.ask(Item::Anew(begun));
+        desk.lay(news("bob")).unwrap();
+        assert!(desk.lay(news("cid")).is_err());
+        pen.write(desk.take().unwrap());
+        desk.ask(Item::AllTold);
+        pen.write(desk.take().unwrap());
+        assert_eq!(scratch.here(), ["ann"]);
+        assert!(pen.told.is_lost.load(Ordering::Relaxed));
     }
 }
