@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::hub::{Channel, Reach};
 use crate::identity::ClientId;
-use crate::store::{Append, Database, DatabaseError, Retried, Window};
+use crate::store::{Append, Database, DatabaseError, Loaded, Retried, Window};
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
@@ -68,6 +68,12 @@ impl Held {
 }
 
 impl Gate {
+    /// When something was said, in milliseconds since 1970: never earlier than what was said before,
+    /// also where the clock of the machine was set back.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().millis()
+    }
+
     /// Has all of a durable channel in memory that `reach` needs; made if there is none.
     ///
     /// # Errors
@@ -132,13 +138,14 @@ impl Gate {
         if let Some(channel) = self.hub.find(name) {
             return Ok(Some(channel));
         }
-        let (database, now) = (&self.archive.database, now());
+        let (database, now) = (&self.archive.database, self.now());
         let window = Window { bounds: policy.history, now, below: None, piece: PIECE };
         let Some(loaded) =
             database.load(name.clone(), window).await.map_err(|error| unread(&error))?
         else {
             return Ok(None);
         };
+        tell_of_hole(name, &loaded);
         let since = now.saturating_sub(RETRIES);
         let retries =
             database.retries(name.clone(), since).await.map_err(|error| unread(&error))?;
@@ -170,13 +177,16 @@ impl Gate {
         }
         let _reading = self.archive.read(channel.name()).await;
         while let Some(lack) = channel.lacks(reach) {
-            let now = now();
+            let now = self.now();
             let (bounds, below) = (lack.bounds, Some(lack.below));
             let window = Window { bounds, now, below, piece: PIECE };
             let loaded = self.archive.database.load(channel.name().clone(), window);
             let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
                 None => (Vec::new(), true),
-                Some(loaded) => (loaded.kept, loaded.is_whole),
+                Some(loaded) => {
+                    tell_of_hole(channel.name(), &loaded);
+                    (loaded.kept, loaded.is_whole)
+                }
             };
             let older = older.into_iter().map(|stored| publication(stored, now)).collect();
             channel.deepen(lack.below, older, is_whole);
@@ -226,7 +236,7 @@ impl Gate {
 
     async fn trim(&self, name: &ChannelName, bounds: Bounds) {
         loop {
-            let window = Window { bounds, now: now(), below: None, piece: PIECE };
+            let window = Window { bounds, now: self.now(), below: None, piece: PIECE };
             match self.archive.database.trim(name.clone(), window).await {
                 Ok(true) => return,
                 // Posts that came meanwhile are first.
@@ -238,10 +248,11 @@ impl Gate {
     }
 }
 
-/// Now, in milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+/// What the database has lost is told; who asks for it is told a gap.
+fn tell_of_hole(name: &ChannelName, loaded: &Loaded) {
+    if let Some(missing) = loaded.hole {
+        tracing::error!(channel = %name.as_str(), missing, "the database has lost a message: what is older is not served");
+    }
 }
 
 fn publication(stored: Stored, now: u64) -> Publication {

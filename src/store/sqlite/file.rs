@@ -19,6 +19,8 @@ use crate::channel::Topics;
 
 /// How long a change waits for another program that holds the file.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long until it is tried again whether what could not be written can be.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The file, and what was read of it.
 pub(super) struct File {
@@ -31,6 +33,8 @@ pub(super) struct File {
     pub(super) opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
+    /// When something was written last, or tried to be.
+    pub(super) tried: Instant,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
     pub(super) doubts: HashMap<String, u64>,
 }
@@ -51,9 +55,12 @@ impl File {
             DatabaseError::Unavailable(format!("the database did not take it: {why}"))
         });
         self.is_reached.store(written.is_ok(), Ordering::Relaxed);
+        self.tried = Instant::now();
         if written.is_err() {
             // Reading goes on. What a disk cannot take back now it can later.
-            drop(self.be_sure());
+            if self.be_sure().is_err() {
+                drop(self.unsay());
+            }
             self.look();
         } else if is_about_topics {
             self.read_again();
@@ -102,6 +109,10 @@ impl File {
                 // While it waits for another program, what that one did is told.
                 Err(Failed::Sql(error)) if is_busy(&error) && start.elapsed() < PATIENCE => {
                     self.look();
+                }
+                Err(Failed::Sql(error)) if is_full(&error) && self.has_no_id_left() => {
+                    tracing::debug!(%error, "another program gave the largest id");
+                    return Err("another program has used up the ids of topics".to_owned());
                 }
                 Err(failed) => return Err(failed.to_string()),
             }
@@ -152,14 +163,32 @@ impl File {
                 return Err(Failed::Other("another program holds it".to_owned()));
             }
         }
+        self.take_back()?;
+        self.doubts.clear();
+        Ok(())
+    }
+
+    /// Where a disk does not take that, has the system know it at least, and the doubts stay: so where
+    /// this process dies before the disk is well, and the machine does not, the next one does not find
+    /// what was told to have failed.
+    fn unsay(&mut self) -> rusqlite::Result<()> {
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        self.connection.pragma_update(None, "synchronous", "OFF")?;
+        let taken = self.take_back();
+        self.connection.pragma_update(None, "synchronous", "FULL").and(taken)
+    }
+
+    fn take_back(&mut self) -> rusqlite::Result<()> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         for (channel, offset) in &self.doubts {
             messages::take_back(&transaction, channel, *offset)?;
         }
-        transaction.commit()?;
-        self.doubts.clear();
-        Ok(())
+        // Also where nothing of it can be seen: what is written now lies over it in the log.
+        rewrite(&transaction)?;
+        transaction.commit()
     }
 
     /// Goes over to another file that stands in the place of ours. What is written into one that has no
@@ -193,6 +222,26 @@ impl File {
         if self.version().ok() != self.seen {
             self.read_again();
         }
+        if !self.is_reached.load(Ordering::Relaxed) && self.tried.elapsed() >= AGAIN {
+            self.tried = Instant::now();
+            let is_reached = self.be_sure().is_ok() && self.touch().is_ok();
+            self.is_reached.store(is_reached, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the file without a change. What only reads would not notice that its disk is full.
+    fn touch(&mut self) -> rusqlite::Result<()> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        rewrite(&transaction)?;
+        transaction.commit()
+    }
+
+    /// Whether the largest id was given, beyond which there is none. Source: SQLite, "Autoincrement".
+    fn has_no_id_left(&self) -> bool {
+        let select = "SELECT seq FROM sqlite_sequence WHERE name = 'pushgate_topics'";
+        let last = self.connection.query_row(select, [], |row| row.get::<_, i64>(0));
+        last.is_ok_and(|last| last == i64::MAX)
     }
 
     /// Reads the topics; where that fails, they stay as they were read last.
@@ -253,6 +302,12 @@ fn write(savepoint: &Connection, asked: &mut Asked) -> rusqlite::Result<Written>
     })
 }
 
+/// Writes the first page as it is.
+fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
+}
+
 /// Whether another program holds the file.
 fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
@@ -261,6 +316,11 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// Whether a rule of the tables, such as a trigger that somebody made, says no.
 fn is_refusal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// Whether there is no room left: on the disk, or among the ids.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// What whoever asked is told of `error`.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub(super) use self::copy::{begin_anew, copy};
 use self::file::File;
@@ -80,6 +81,7 @@ impl Sqlite {
             topics,
             opened,
             is_reached: reached,
+            tried: Instant::now(),
             doubts: HashMap::new(),
         };
         file.read().map_err(|error| refused(error.into()))?;
