@@ -444,6 +444,32 @@ async fn a_disk_that_takes_nothing_holds_nobody_up_and_all_is_written_once_it_do
     assert_eq!(taken_by_number(&receiver).len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_fails_promises_nothing_and_tells_nothing_twice() {
+    let (receiver, faults) = (Receiver::start([]).await, Faults::new());
+    let setup = setup(&receiver, LATE, "").env("FAULTS_AT", "/data/journal");
+    let mut node = faults.apply(setup).start().await;
+    let (alice, bob) = (node.login().await, node.login().await);
+    written(&node).await;
+    faults.fail_syncs_with(libc::EIO);
+    let alices = connect(&node, Transport::Ws, "", &alice).await;
+    hears(&receiver, &alice, &["connected"]).await;
+    // Those that were told while nothing was written down have no number, and no other has theirs.
+    assert!(taken_by_number(&receiver).is_empty());
+    faults.heal();
+    let output = async || node.output();
+    until("a journal", output, |output| output.contains("the journal is written again")).await;
+    let bobs = connect(&node, Transport::Ws, "", &bob).await;
+    hears(&receiver, &bob, &["connected"]).await;
+    assert_eq!(taken_by_number(&receiver), [2].into());
+    node.restart().await;
+    drop((alices, bobs));
+    alice.logout(&node).await;
+    hears(&receiver, &alice, &STAY).await;
+    hears(&receiver, &bob, &["connected"]).await;
+    assert_eq!(taken_by_number(&receiver), [2, 3].into());
+}
+
 /// The numbers of those events that had one.
 fn taken_by_number(receiver: &Receiver) -> BTreeSet<u64> {
     receiver.attempts().iter().filter_map(number).collect()

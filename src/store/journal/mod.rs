@@ -247,7 +247,9 @@ mod tests {
 
     fn lines(records: &[JournalRecord]) -> Vec<u8> {
         let mut lines = Vec::new();
-        records.iter().for_each(|record| record.write_to(&mut lines));
+        for record in records {
+            record.write_to(&mut lines);
+        }
         lines
     }
 
