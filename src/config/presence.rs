@@ -12,6 +12,9 @@ pub struct Presence {
     pub timeout: Duration,
     /// The grace after the unclean end of the last connection. 0 to 3 600 s, default 5 s.
     pub linger: Duration,
+    /// After a restart, for those who were here when the process died to come back. 0 to 3 600 s,
+    /// default 30 s.
+    pub restart: Duration,
     /// Changes within this time after a push go out together. 0 to 60 s, default 0.1 s.
     pub coalesce: Duration,
     /// Up to so many present, whole lists are pushed; above, changes. 1 to 1 000 000, default 200.
@@ -38,6 +41,7 @@ impl Default for Presence {
         Self {
             timeout: Duration::from_mins(10),
             linger: Duration::from_secs(5),
+            restart: Duration::from_secs(30),
             coalesce: Duration::from_millis(100),
             max_list: 200,
             max_diff: 2_000,
@@ -56,6 +60,7 @@ impl Presence {
         let mut presence = Self::default();
         section.seconds("timeout", 0.1..=2_592_000.0, &mut presence.timeout);
         section.seconds("linger", 0.0..=3_600.0, &mut presence.linger);
+        section.seconds("restart", 0.0..=3_600.0, &mut presence.restart);
         section.seconds("coalesce", 0.0..=60.0, &mut presence.coalesce);
         section.whole("max_list", 1..=1_000_000, &mut presence.max_list);
         section.whole("max_diff", 1..=100_000_000, &mut presence.max_diff);

@@ -54,6 +54,10 @@ impl Gate {
         let connections = self.presence.logout(client, Instant::now());
         self.close_all(&connections, close);
         self.write_down(&ended).await;
+        if let Some(scribe) = &self.scribe {
+            // Who was told to be gone is not here again after a crash.
+            scribe.written().await;
+        }
     }
 
     /// Ends connections with `close`.

@@ -125,13 +125,15 @@ impl Gate {
         page.tell_one(&metrics::DRAINING, u64::from(self.drain.is_draining()))
     }
 
-    /// Zeros where no receiver is configured.
+    /// Zeros where no receiver is configured, and where nothing is written down.
     fn tell_hooks(&self, page: &mut Page<'_>) -> fmt::Result {
         let (none, webhook) = (HookTally::default(), self.webhook.as_ref());
         let tally = webhook.map_or(&none, |webhook| webhook.tally());
         page.tell_sum(&metrics::HOOK_EVENTS, [counts(&tally.events)])?;
         page.tell_sum(&metrics::HOOK_FAILURES, [counts(&tally.failures)])?;
-        page.tell_one(&metrics::HOOK_QUEUE, webhook.map_or(0, |webhook| webhook.waiting()))
+        page.tell_one(&metrics::HOOK_QUEUE, webhook.map_or(0, |webhook| webhook.waiting()))?;
+        let lost = self.scribe.as_ref().map_or(0, |scribe| scribe.lost());
+        page.tell_one(&metrics::JOURNAL_LOST, lost)
     }
 
     fn tell_process(&self, page: &mut Page<'_>) -> fmt::Result {

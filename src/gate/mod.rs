@@ -62,7 +62,7 @@ pub use welcome::tries;
 
 use crate::channel::Policies;
 use crate::config::{Config, IpDisclosure};
-use crate::hooks::Webhook;
+use crate::hooks::{Scribe, Webhook};
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, Ended, LiveTokens, Signer, TokenClock};
 use crate::presence::Presence;
@@ -141,6 +141,8 @@ pub struct Gate {
     pub presence: Arc<Presence>,
     /// Tells a backend of who comes and goes; none where no receiver is configured.
     pub webhook: Option<Arc<Webhook>>,
+    /// Writes down who comes and goes; none where that is of no use.
+    pub scribe: Option<Arc<Scribe>>,
     /// The channels.
     pub hub: Arc<Hub>,
     /// The topics.

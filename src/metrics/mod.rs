@@ -101,6 +101,8 @@ metrics! {
         "Attempts to send an event to the webhook that failed, the last of those that were given up included.";
     HOOK_QUEUE, Gauge, "pushgate_hook_queue_length", [],
         "Events for the webhook that wait to be sent or tried again, or are being sent.";
+    JOURNAL_LOST, Counter, "pushgate_journal_lost_total", [],
+        "Changes of who is here that could not be written down, since the disk took nothing or less than came.";
     QUEUE, Gauge, "pushgate_worker_queue_length", ["worker"],
         "Places in the queue of a worker that are taken by publications and direct messages.";
     QUEUE_CAPACITY, Gauge, "pushgate_worker_queue_capacity", ["worker"],

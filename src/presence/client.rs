@@ -10,7 +10,7 @@ use super::budget::{Budget, Share};
 use super::inbox::Inbox;
 use super::line::Line;
 use super::members::Members;
-use super::{Seat, Visitor};
+use super::{Edge, Seat, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::plain;
 use crate::identity::ClientId;
@@ -29,8 +29,8 @@ pub(super) struct State {
     /// It is no longer in the map: whoever still holds it must look again.
     pub(super) ended: bool,
     pub(super) anonymous: bool,
-    /// It was announced as connected.
-    pub(super) announced: bool,
+    /// What was announced of it.
+    pub(super) notes: Notes,
     /// Its entry in users lists.
     pub(super) entry: Arc<str>,
     /// Where its login came from: address and `Origin`.
@@ -50,6 +50,19 @@ pub(super) struct State {
     pub(super) planned: Option<Instant>,
     /// How many entries the timer has for it; when it ends, they are stale.
     pub(super) entries: usize,
+}
+
+/// What was announced of a client, and what is to be.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// That it is connected was.
+    pub(super) connected: bool,
+    /// That it is here was.
+    pub(super) here: bool,
+    /// Something of it is otherwise than it was announced.
+    pub(super) changed: bool,
+    /// What is to be announced beside that.
+    pub(super) edge: Option<Edge>,
 }
 
 /// A connection that is open.
@@ -76,7 +89,7 @@ impl Client {
         let state = State {
             ended: false,
             anonymous: visitor.token.is_none(),
-            announced: false,
+            notes: Notes::default(),
             entry: entry(visitor),
             login: (visitor.address, visitor.origin.clone()),
             counted: visitor.is_counted.then_some(visitor.address),
@@ -120,8 +133,9 @@ impl State {
 
     /// Has lists tell of it what `visitor` says, and whoever speaks for it come from there.
     pub(super) fn introduce(&mut self, visitor: &Visitor) {
-        self.entry = entry(visitor);
-        self.login = (visitor.address, visitor.origin.clone());
+        let (entry, login) = (entry(visitor), (visitor.address, visitor.origin.clone()));
+        self.notes.changed |= entry != self.entry || login != self.login;
+        (self.entry, self.login) = (entry, login);
         self.counted = visitor.is_counted.then_some(visitor.address);
     }
 

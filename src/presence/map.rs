@@ -205,7 +205,7 @@ impl Presence {
         self.channels.get(channel).map(|members| Arc::clone(members.value()))
     }
 
-    fn members_or_new(&self, channel: &ChannelName) -> Arc<Members> {
+    pub(super) fn members_or_new(&self, channel: &ChannelName) -> Arc<Members> {
         self.members(channel).unwrap_or_else(|| {
             let new = || Arc::new(Members::new(channel.clone(), self.rules));
             Arc::clone(self.channels.entry(channel.clone()).or_insert_with(new).value())
@@ -222,7 +222,9 @@ impl Presence {
             let client = self.find_or_new(visitor)?;
             let mut state = client.lock();
             if !state.ended {
-                return Ok(act(&client, &mut state));
+                let acted = act(&client, &mut state);
+                self.note(&client.id, &mut state);
+                return Ok(acted);
             }
             // It ended between look-up and lock, and is taken out of the map now.
             drop(state);
@@ -279,6 +281,7 @@ impl Presence {
                         let membership = Membership { members: Arc::clone(&members), until: None };
                         state.memberships.reserve_exact(1);
                         state.memberships.push(membership);
+                        state.notes.changed = true;
                         self.changes.add(Change::Joined, 1);
                     }
                     self.plan_flush(Arc::clone(&members), flush);
@@ -301,6 +304,7 @@ impl Presence {
             return;
         };
         let members = state.memberships.remove(index).members;
+        state.notes.changed = true;
         self.changes.add(Change::Left, 1);
         let flush = members.leave(&client.id, &*self.tell, now);
         self.plan_flush(Arc::clone(&members), flush);
@@ -351,6 +355,7 @@ impl Presence {
             self.end(client, state, now);
         } else {
             self.plan(client, state, now);
+            self.note(&client.id, state);
         }
     }
 

@@ -132,6 +132,13 @@ impl Members {
         Ok(self.tell_or_plan(&mut state, tell, now))
     }
 
+    /// Has an entry be on the list as if it had always been there. Nobody may be told of it yet.
+    pub(super) fn put(&self, client: &ClientId, entry: &Arc<str>) {
+        let mut state = self.lock();
+        state.present.insert(client.clone(), Arc::clone(entry));
+        state.level = state.level_now(&self.rules);
+    }
+
     /// Takes an entry out.
     pub(super) fn leave(
         &self,
@@ -367,6 +374,7 @@ mod tests {
         let rules = Rules {
             timeout: Duration::from_mins(10),
             linger: Duration::from_secs(5),
+            restart: Duration::from_secs(30),
             coalesce: Duration::from_millis(100),
             max_list: 10,
             max_diff: 20,

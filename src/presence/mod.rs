@@ -7,7 +7,8 @@
 //! - [`Presence`] (`map`) is the sharded map of clients, `timer` ends who runs out of time,
 //! - `members` is the users list of one channel and how changes of it are told,
 //! - `inbox` keeps direct messages for clients without a connection,
-//! - `line` is presence for what is sent to a client alone, on no list.
+//! - `line` is presence for what is sent to a client alone, on no list,
+//! - `announce` tells who comes and goes, and `restore` is told who was here when the process died.
 //!
 //! Locks are taken in this order, and each for a few steps only: client, members, channel, queue.
 
@@ -25,6 +26,7 @@ mod inbox;
 mod line;
 mod map;
 mod members;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -40,6 +42,7 @@ use bytes::Bytes;
 pub use direct::{Reached, Taken, UnknownClient, Way};
 pub use map::Presence;
 pub use members::List;
+pub use restore::Past;
 
 use crate::channel::ChannelName;
 use crate::dialect::{Direct, UsersMode, UsersTold};
@@ -54,6 +57,8 @@ pub struct Rules {
     pub timeout: Duration,
     /// How long after a connection that did not end by the client's own close.
     pub linger: Duration,
+    /// How long after a restart, of those who were here when the process died.
+    pub restart: Duration,
     /// Least time between two pushes of one list.
     pub coalesce: Duration,
     /// Up to how many present whole lists are told.
@@ -76,11 +81,31 @@ pub trait Tell: fmt::Debug + Send + Sync {
     fn tell(&self, channel: &ChannelName, told: &Arc<UsersTold>);
 }
 
-/// Told when clients with a token come and go, of each in the order in which it happened. Called with
-/// the client locked: must not wait.
+/// Told of each client with a token when it comes, goes, or is elsewhere, in the order in which that
+/// happened. Called with the client locked: must not wait.
 pub trait Announce: fmt::Debug + Send + Sync {
-    /// `client` has come, or gone.
-    fn announce(&self, client: &ClientId, edge: Edge);
+    /// `client` has come or gone, if that is an edge of its stay, and is here as `stay` says from now
+    /// on; `None`: no more.
+    fn announce(&self, client: &ClientId, edge: Option<Edge>, stay: Option<Stay>);
+}
+
+/// What there is to know of a client that is here, to know it again after a restart.
+#[derive(Clone, Debug)]
+pub struct Stay {
+    /// Its entry in users lists.
+    pub entry: Arc<str>,
+    /// Where its login came from.
+    pub address: IpAddr,
+    /// The `Origin` of its login.
+    pub origin: Option<Arc<str>>,
+    /// Whether the limits of that address count it.
+    pub is_counted: bool,
+    /// The channels on whose lists it is.
+    pub channels: Vec<ChannelName>,
+    /// Whether it has a private line.
+    pub has_line: bool,
+    /// Whether it was announced as connected.
+    pub is_announced: bool,
 }
 
 /// One of the two ends of a stay that is announced.

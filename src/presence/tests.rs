@@ -1,5 +1,6 @@
 //! Bugs while locks are held, and what the timer holds on to.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Announce, Edge, Leave, Presence, Rules, Seat, Tell, Visitor};
+use super::{Announce, Edge, Leave, Past, Presence, Rules, Seat, Stay, Tell, Visitor};
 use crate::channel::ChannelName;
 use crate::dialect::{UsersMode, UsersTold};
 use crate::identity::ClientId;
@@ -28,17 +29,30 @@ impl Tell for Mine {
 
 /// Keeps what was announced.
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<(String, Edge)>>);
+struct Heard(Mutex<Vec<(String, Edge)>>, Mutex<BTreeMap<String, Vec<String>>>);
 
 impl Heard {
     fn take(&self) -> Vec<(String, Edge)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+
+    /// Who is here by what was announced, and on whose lists.
+    fn here(&self) -> Vec<(String, Vec<String>)> {
+        self.1.lock().unwrap().clone().into_iter().collect()
+    }
 }
 
 impl Announce for Heard {
-    fn announce(&self, client: &ClientId, edge: Edge) {
-        self.0.lock().unwrap().push((client.to_string(), edge));
+    fn announce(&self, client: &ClientId, edge: Option<Edge>, stay: Option<Stay>) {
+        let mut here = self.1.lock().unwrap();
+        match stay {
+            Some(stay) => {
+                let channels = stay.channels.iter().map(ToString::to_string).collect();
+                here.insert(client.to_string(), channels);
+            }
+            None => _ = here.remove(client.as_str()),
+        }
+        self.0.lock().unwrap().extend(edge.map(|edge| (client.to_string(), edge)));
     }
 }
 
@@ -82,6 +96,7 @@ fn rules() -> Rules {
     Rules {
         timeout: Duration::from_mins(1),
         linger: Duration::ZERO,
+        restart: Duration::from_secs(30),
         coalesce: Duration::ZERO,
         max_list: 10,
         max_diff: 20,
@@ -195,7 +210,7 @@ async fn a_stay_is_announced_once_and_only_if_it_had_a_connection() {
     assert_eq!(heard.take(), [("ann".to_owned(), Edge::Disconnected)]);
 
     presence.attach(&ann, seat(3), now, |_| ()).unwrap();
-    presence.announce_the_end();
+    presence.announce_the_end(|| {});
     presence.logout(&ann.client, now);
     let both = [Edge::Connected, Edge::Disconnected].map(|edge| ("ann".to_owned(), edge));
     assert_eq!(heard.take(), both);
@@ -236,4 +251,54 @@ fn a_client_that_ends_and_begins_on_many_threads_is_announced_in_turns() {
     for turn in edges.chunks(2) {
         assert_eq!(turn, [Edge::Connected, Edge::Disconnected]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_client_is_is_announced_at_each_change_and_not_without_one() {
+    let (presence, heard) = announcing();
+    let (ann, now) = (visitor("ann"), Instant::now());
+    let here = |channels: &[&str]| {
+        vec![("ann".to_owned(), channels.iter().map(ToString::to_string).collect::<Vec<_>>())]
+    };
+    presence.login(&ann, now).unwrap();
+    assert_eq!(heard.here(), here(&[""]));
+    let room = Seat { channel: ChannelName::parse("room").unwrap(), ..seat(1) };
+    presence.attach(&ann, room, now, |_| ()).unwrap();
+    assert_eq!(heard.here(), here(&["", "room"]));
+    // Nothing that anybody would have to know after a restart.
+    heard.1.lock().unwrap().clear();
+    presence.login(&ann, now).unwrap();
+    presence.touch(&ann, &ChannelName::root(), now).unwrap();
+    presence.attach(&ann, seat(2), now, |_| ()).unwrap();
+    presence.detach(&ann.client, ConnectionId::new(0, 2), Leave::Dropped, now);
+    assert_eq!(heard.here(), []);
+    presence.announce_all(|| {});
+    assert_eq!(heard.here(), here(&["", "room"]));
+    presence.logout(&ann.client, now);
+    assert_eq!(heard.here(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_here_may_come_back_in_its_time_and_nobody_notices() {
+    let (presence, heard) = announcing();
+    let timer = Arc::clone(&presence);
+    let _timer = tokio::spawn(async move { timer.run_timer().await });
+    let channels = || vec![ChannelName::root(), ChannelName::parse("room").unwrap()];
+    for name in ["ann", "bob", "eve"] {
+        let (visitor, is_announced) = (visitor(name), name != "eve");
+        let past = Past { visitor, channels: channels(), has_line: false, is_announced };
+        presence.restore(&past, Instant::now()).unwrap();
+    }
+    let version = |channel: &ChannelName| presence.page(channel, None, 100).version;
+    assert!(channels().iter().all(|channel| presence.page(channel, None, 100).count == 3));
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    presence.attach(&visitor("ann"), seat(1), Instant::now(), |_| ()).unwrap();
+    assert!(channels().iter().all(|channel| version(channel) == 0));
+    assert!(heard.take().is_empty());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(heard.take(), [("bob".to_owned(), Edge::Disconnected)]);
+    assert_eq!(presence.page(&ChannelName::root(), None, 100).count, 1);
+    assert_eq!(presence.page(&channels()[1], None, 100).count, 0);
+    presence.detach(&visitor("ann").client, ConnectionId::new(0, 1), Leave::Clean, Instant::now());
+    assert_eq!(heard.take(), [("ann".to_owned(), Edge::Disconnected)]);
 }

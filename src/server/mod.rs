@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod memory;
 mod panics;
+mod past;
 mod serve;
 mod streams;
 mod tls;
@@ -51,10 +52,10 @@ use crate::engine::Memory;
 use crate::gate::{
     AddressCounts, Archive, Board, Drain, Gate, Idempotency, Rates, Tallies, router,
 };
-use crate::hooks::{UsersPush, Webhook};
+use crate::hooks::UsersPush;
 use crate::hub::Hub;
 use crate::identity::{ApiKeys, ClientId, Ended, LiveTokens, Signer, TokenClock};
-use crate::presence::{Announce, Presence, Rules};
+use crate::presence::{Presence, Rules};
 use crate::store::{DataDir, Database, EndedLog, Lock, Postgres, Sqlite, StoreError};
 use crate::worker::{Limits, Workers};
 
@@ -145,7 +146,8 @@ impl Server {
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
         let (directory, lock) = (kept.directory.clone(), kept.lock.take());
-        let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept)?);
+        let heralds = past::Heralds::start(&config, kept.left.take())?;
+        let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept, heralds)?);
         let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(front::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
@@ -199,12 +201,27 @@ impl Server {
         // What has not ended by then never will.
         let wait = LAST_REQUESTS.min(self.gate.config.server.drain.max(Duration::from_secs(1)));
         let _ = tokio::time::timeout(wait, self.draining.closed()).await;
+        self.tell_the_end().await;
+        upkeep::write_time(&self.gate, self.directory).await;
+    }
+}
+
+impl Server {
+    /// Presence ends with the process: whoever comes back is announced anew.
+    async fn tell_the_end(&self) {
+        let (scribe, presence) = (&self.gate.scribe, &self.gate.presence);
+        match scribe {
+            // A disk that hangs is not waited for.
+            Some(scribe) => _ = tokio::time::timeout(LAST_EVENTS, scribe.end(presence)).await,
+            None => presence.announce_the_end(|| {}),
+        }
         if let Some(webhook) = &self.gate.webhook {
-            // Presence ends with the process: whoever comes back is announced anew.
-            self.gate.presence.announce_the_end();
             webhook.finish(LAST_EVENTS).await;
         }
-        upkeep::write_time(&self.gate, self.directory).await;
+        if let Some(scribe) = scribe {
+            let _ = tokio::time::timeout(LAST_EVENTS, scribe.written()).await;
+            scribe.close();
+        }
     }
 }
 
@@ -216,6 +233,7 @@ struct Kept {
     key: Vec<u8>,
     ended: Option<EndedLog>,
     latest_time: Option<u64>,
+    left: past::Left,
 }
 
 impl Kept {
@@ -237,6 +255,7 @@ impl Kept {
                     key,
                     ended: None,
                     latest_time: None,
+                    left: None,
                 });
             }
         };
@@ -250,9 +269,10 @@ impl Kept {
             tracing::warn!(bytes = ended.bytes_cut(), "cut a torn record off the ended tokens");
         }
         let latest_time = directory.latest_time()?;
+        let left = past::open(config, &directory)?;
         let database = open_database(config, Some(&directory))?;
         let (directory, ended) = (Some(directory), Some(ended));
-        Ok(Self { directory, lock, database, key, ended, latest_time })
+        Ok(Self { directory, lock, database, key, ended, latest_time, left })
     }
 }
 
@@ -293,12 +313,16 @@ fn start_workers(config: &Config) -> Result<Arc<Workers>, StartError> {
     Workers::start(count, limits).map(Arc::new).map_err(StartError::Workers)
 }
 
-fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate, StartError> {
+fn build_gate(
+    config: Config,
+    workers: Arc<Workers>,
+    kept: Kept,
+    heralds: past::Heralds,
+) -> Result<Gate, StartError> {
     let hub = Arc::new(Hub::new(workers, Box::new(Memory)));
     let tell = Arc::new(UsersPush::new(Arc::clone(&hub)));
-    let webhook = Webhook::start(&config.hooks).map_err(StartError::Webhook)?.map(Arc::new);
-    let announce = webhook.clone().map(|webhook| -> Arc<dyn Announce> { webhook });
-    let presence = Presence::new(rules(&config), tell, Instant::now()).announcing(announce);
+    let presence = Presence::new(rules(&config), tell, Instant::now());
+    let presence = presence.announcing(heralds.announce());
     let signer = Signer::new(&kept.key);
     let live = LiveTokens::new(signer.orders().clone());
     let mut ended_log = kept.ended;
@@ -310,7 +334,7 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         }));
     }
     let keys = config.api.keys.iter().map(|key| key.expose().to_owned()).collect();
-    Ok(Gate {
+    let gate = Gate {
         policies: policies(&config)?,
         signer,
         live,
@@ -318,7 +342,8 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         api_keys: ApiKeys::new(keys),
         clock: TokenClock::start(SystemTime::now(), kept.latest_time),
         presence: Arc::new(presence),
-        webhook,
+        webhook: heralds.webhook,
+        scribe: heralds.scribe,
         hub,
         board: Board::new(Arc::clone(&kept.database)),
         archive: Archive::new(kept.database),
@@ -329,13 +354,16 @@ fn build_gate(config: Config, workers: Arc<Workers>, kept: Kept) -> Result<Gate,
         tallies: Tallies::default(),
         started: SystemTime::now(),
         config,
-    })
+    };
+    past::restore(&gate, heralds.here);
+    Ok(gate)
 }
 
 fn rules(config: &Config) -> Rules {
     Rules {
         timeout: config.presence.timeout,
         linger: config.presence.linger,
+        restart: config.presence.restart,
         coalesce: config.presence.coalesce,
         max_list: config.presence.max_list,
         max_diff: config.presence.max_diff,

@@ -41,6 +41,9 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.addresses.sweep();
         gate.live.forget_expired(time);
         write_time(&gate, directory.clone()).await;
+        if let Some(scribe) = &gate.scribe {
+            scribe.mend(&gate.presence).await;
+        }
         tokio::time::sleep(EVERY).await;
     }
 }

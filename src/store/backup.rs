@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::directory::DataDir;
+use super::directory::{DataDir, JOURNAL};
 use super::error::StoreError;
 use super::files;
+use super::journal;
 use super::sqlite;
 
 /// The small files of a data directory.
-const FILES: [&str; 3] = ["signing-key", "ended-tokens", "clock"];
+const FILES: [&str; 4] = ["signing-key", "ended-tokens", "clock", JOURNAL];
 /// Its file of SQLite.
 const DATABASE: &str = "pushgate.db";
 
@@ -21,25 +22,30 @@ const DATABASE: &str = "pushgate.db";
 /// [`StoreError::NotEmpty`] if `to` holds anything; [`StoreError::NoData`] if `from` holds nothing of
 /// a gateway; [`StoreError::Database`], [`StoreError::Io`]. Nothing is left in `to` then.
 pub fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
-    copy(from, to, |_| Ok(()))
+    copy(from, to, |_, _| Ok(()))
 }
 
 /// Puts the copy `from` in place of the data directory `to`, which is made if missing. Waits for the
 /// disk.
 ///
 /// What was said since the copy was made is gone, and its ids would be given again: so the orders of
-/// all durable channels begin anew, and who comes with an id from before is told a gap.
+/// all durable channels begin anew, and who comes with an id from before is told a gap. Who was here when
+/// the copy was made is not here any more, and what a backend was to be told then is not sent again.
 ///
 /// # Errors
 /// As [`backup`].
 pub fn restore(from: &Path, to: &Path) -> Result<(), StoreError> {
-    copy(from, to, sqlite::begin_anew)
+    copy(from, to, |name, path| match name {
+        DATABASE => sqlite::begin_anew(path),
+        JOURNAL => journal::forget(path),
+        _ => Ok(()),
+    })
 }
 
 fn copy(
     from: &Path,
     to: &Path,
-    then: impl Fn(&Path) -> Result<(), StoreError>,
+    then: impl Fn(&str, &Path) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let names = FILES.iter().chain([&DATABASE]).filter(|name| from.join(name).exists());
     let names: Vec<_> = names.copied().collect();
@@ -65,14 +71,14 @@ fn copy_files(
     from: &Path,
     to: &Path,
     names: &[&str],
-    then: impl Fn(&Path) -> Result<(), StoreError>,
+    then: impl Fn(&str, &Path) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     for name in names {
         let (source, target) = (from.join(name), to.join(name));
         if *name == DATABASE {
             files::make_private(&target)?;
             sqlite::copy(&source, &target)?;
-            then(&target)?;
+            then(name, &target)?;
             let synced = fs::File::open(&target).and_then(|file| file.sync_all());
             synced.map_err(StoreError::io("sync", &target))?;
         } else {
@@ -82,6 +88,7 @@ fn copy_files(
                 let taken = io::Error::from(io::ErrorKind::AlreadyExists);
                 return Err(StoreError::io("create", &target)(taken));
             }
+            then(name, &target)?;
         }
     }
     files::sync_parent(&to.join(DATABASE))

@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::ended::EndedLog;
 use super::error::StoreError;
 use super::files;
+use super::journal::{self, Journal, Journaled};
 use super::lock::Lock;
 
 const KEY_BYTES: usize = 32;
+/// The file of the journal.
+pub(super) const JOURNAL: &str = "journal";
 
 /// The directory that keeps what must survive a restart.
 ///
@@ -19,6 +22,7 @@ const KEY_BYTES: usize = 32;
 /// | `signing-key` | 64 hexadecimal digits and a newline, mode 0600: a secret | once, on the first start |
 /// | `ended-tokens` | a JSON record a line, see [`EndedLog`] | at each ending of tokens |
 /// | `pushgate.db` | the database, a file of SQLite; see [`Sqlite`](super::Sqlite) | at each change of the topics |
+/// | `journal` | a JSON record a line, see [`Journal`] | as clients come and go, where that is of use |
 /// | `clock` | milliseconds since the epoch, and a newline | at each [`write_time`](Self::write_time) |
 /// | `lock` | the id of the process that uses it; see [`Lock`] | at each start |
 ///
@@ -98,6 +102,22 @@ impl DataDir {
     /// [`StoreError::NotATime`] as in [`latest_time`](Self::latest_time); [`StoreError::Io`].
     pub fn ended_tokens(&self) -> Result<EndedLog, StoreError> {
         EndedLog::open(self.clone(), self.file("ended-tokens"))
+    }
+
+    /// The journal, and what it says; see [`Journal`].
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if it cannot be read.
+    pub fn journal(&self) -> Result<(Journal, Journaled), StoreError> {
+        Journal::open(self.file(JOURNAL))
+    }
+
+    /// Has the journal say nothing of who was here, since nobody writes to it for now.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn forget_journal(&self) -> Result<(), StoreError> {
+        journal::forget(&self.file(JOURNAL))
     }
 
     /// The latest time that was written down, in milliseconds since the epoch; none on a first start.

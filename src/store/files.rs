@@ -135,7 +135,8 @@ fn write_draft(draft: &Path, content: &[u8]) -> Result<(), StoreError> {
     })
 }
 
-fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+/// Removes a file, if there is one.
+pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(StoreError::io("remove", path)(error))

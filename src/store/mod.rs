@@ -13,6 +13,7 @@ mod directory;
 mod ended;
 mod error;
 mod files;
+mod journal;
 mod lock;
 mod postgres;
 #[cfg(test)]
@@ -27,6 +28,10 @@ pub use database::{
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};
 pub use error::StoreError;
+pub use journal::{
+    EdgeRecord, EventRecord, GoneRecord, HereRecord, Journal, JournalDraft, JournalRecord,
+    Journaled, LifeRecord,
+};
 pub use lock::Lock;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;

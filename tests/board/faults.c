@@ -1,6 +1,7 @@
 /* A disk that fails on command, for LD_PRELOAD: writes to files of the database fail with the error
  * whose number stands in the file that FAULTS names, as long as there is such a file. Behind the number
- * an `s` has nothing but syncs fail. */
+ * an `s` has nothing but syncs fail. FAULTS_AT names other files than the database, by a part of their
+ * path. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,7 +18,8 @@ static int fault(int fd, int is_sync) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
-    if (!strstr(path, "pushgate.db")) return 0;
+    const char *at = getenv("FAULTS_AT");
+    if (!strstr(path, at ? at : "pushgate.db")) return 0;
     const char *name = getenv("FAULTS");
     int faults = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (faults < 0) return 0;

@@ -75,6 +75,8 @@ struct State {
     attempts: Vec<Attempt>,
     /// What the next attempts are answered with; then they are taken.
     script: VecDeque<Answer>,
+    /// What every attempt is answered with, whatever the script says.
+    always: Option<Answer>,
     /// Answers to attempts about one client, whatever the script says.
     about: Option<(String, Answer)>,
     let_go: Arc<Notify>,
@@ -108,6 +110,12 @@ impl Receiver {
     /// Everything about this client is answered in this way from now on.
     pub fn answer_about(&self, client: &str, answer: Answer) {
         self.locked().about = Some((client.to_owned(), answer));
+    }
+
+    /// Everything is answered in this way from now on; `None`: as the script says.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub fn answer_all(&self, answer: Option<Answer>) {
+        self.locked().always = answer;
     }
 
     /// Ends the connections of all attempts that hang.
@@ -173,6 +181,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             let mut state = state.lock().unwrap();
             let mine = |(client, _): &&(String, Answer)| client == attempt.event().1;
             let about = state.about.as_ref().filter(mine).map(|(_, answer)| answer.clone());
+            let about = about.or_else(|| state.always.clone());
             let answer = about.or_else(|| state.script.pop_front()).unwrap_or(Answer::Ok);
             let is_taken = matches!(answer, Answer::Ok | Answer::Long(_) | Answer::Slow(_));
             state.attempts.push(Attempt { is_taken, ..attempt });

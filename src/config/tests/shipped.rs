@@ -23,7 +23,7 @@ fn shipped_file_names_every_key() {
              logins_per_second login_burst messages_per_second message_burst \
              rooms_per_minute worker_queue",
         ),
-        ("presence", "timeout linger coalesce max_list max_diff ip"),
+        ("presence", "timeout linger restart coalesce max_list max_diff ip"),
         ("post", "require_token"),
         ("cors", "origins"),
         ("tokens", "seconds"),

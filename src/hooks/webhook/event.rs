@@ -7,17 +7,19 @@ use crate::presence::Edge;
 
 /// A client came or went.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(in crate::hooks) struct Event {
     /// Its own, and the same at each attempt.
-    pub(super) id: Uuid,
-    pub(super) client: ClientId,
-    pub(super) edge: Edge,
+    pub(in crate::hooks) id: Uuid,
+    /// Its place among all events that were ever written down; none where it was not.
+    pub(in crate::hooks) number: Option<u64>,
+    pub(in crate::hooks) client: ClientId,
+    pub(in crate::hooks) edge: Edge,
     /// How many attempts failed.
-    pub(super) tries: u32,
+    pub(in crate::hooks) tries: u32,
 }
 
 impl Event {
-    pub(super) fn new(client: ClientId, edge: Edge) -> Self {
-        Self { id: Uuid::new_v4(), client, edge, tries: 0 }
+    pub(in crate::hooks) fn new(client: ClientId, edge: Edge) -> Self {
+        Self { id: Uuid::new_v4(), number: None, client, edge, tries: 0 }
     }
 }

@@ -26,15 +26,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::event::Event;
 use self::failure::Failure;
 use self::queue::Queue;
 use self::seldom::Seldom;
 use self::sender::Sender;
+use super::scribe::Desk;
 use crate::config::Hooks;
 use crate::identity::ClientId;
-use crate::presence::{Announce, Edge};
+use crate::presence::{Announce, Edge, Stay};
 
+pub(super) use self::event::Event;
 pub use self::failure::Reason;
 pub use self::tally::{Outcome, Tally};
 
@@ -55,6 +56,8 @@ pub struct Webhook(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queue: Queue,
+    /// Where what becomes of events that were written down is; none where none are.
+    desk: Option<Arc<Desk>>,
     sender: Sender,
     tally: Tally,
     failing: Seldom,
@@ -68,7 +71,12 @@ impl Webhook {
     /// # Errors
     /// No more threads can be had.
     pub fn start(hooks: &Hooks) -> io::Result<Option<Self>> {
-        let Some(shared) = Shared::new(hooks) else { return Ok(None) };
+        Self::start_with(hooks, None)
+    }
+
+    /// The same for events that come from the scribe, and are told to be done on its desk.
+    pub(super) fn start_with(hooks: &Hooks, desk: Option<Arc<Desk>>) -> io::Result<Option<Self>> {
+        let Some(shared) = Shared::new(hooks, desk) else { return Ok(None) };
         let webhook = Self(Arc::new(shared));
         for number in 0..AT_ONCE {
             let shared = Arc::clone(&webhook.0);
@@ -85,21 +93,49 @@ impl Webhook {
 
     /// How many events wait or are being sent.
     pub fn waiting(&self) -> usize {
-        self.0.queue.len()
+        self.0.queue.len() + self.0.desk.as_ref().map_or(0, |desk| desk.events())
     }
 
-    /// Takes no more events, gives those there are until `within` to be sent, and drops the rest. Those
-    /// that wait to be tried again are, at once.
+    /// Whether there is room for one more event behind so many that are to be [put](Self::put).
+    pub(super) fn has_room(&self, before: usize) -> bool {
+        self.0.queue.has_room(before + 1)
+    }
+
+    /// Has an event that there was room for sent.
+    pub(super) fn put(&self, event: Event) {
+        let (edge, is_kept) = (event.edge, event.number.is_some());
+        if self.0.queue.push_promised(event).is_err() && !is_kept {
+            self.0.tally.ended(edge, Outcome::Dropped);
+        }
+    }
+
+    /// Counts an event that there was no room for.
+    pub(super) fn drop_one(&self, edge: Edge) {
+        self.0.tally.ended(edge, Outcome::Dropped);
+        // Told by a thread that may wait for the log.
+        self.0.dropping.note();
+    }
+
+    /// Takes no more events, gives those there are until `within` to be sent, and drops the rest, but
+    /// for those that are written down. Those that wait to be tried again are, at once.
     pub async fn finish(&self, within: Duration) {
         let left = self.0.queue.finish(within).await;
-        if !left.is_empty() {
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|event| event.number.is_some());
+        if !kept.is_empty() {
             tracing::warn!(
-                events = left.len(),
+                events = kept.len(),
+                "events for hooks.url could not be sent before the end: they are after the next start"
+            );
+        }
+        if !dropped.is_empty() {
+            tracing::warn!(
+                events = dropped.len(),
                 "events for hooks.url are dropped: they could not be sent before the end"
             );
         }
-        for edge in left {
-            self.0.tally.ended(edge, Outcome::Dropped);
+        for event in dropped {
+            self.0.tally.ended(event.edge, Outcome::Dropped);
         }
     }
 }
@@ -111,19 +147,20 @@ impl Drop for Webhook {
 }
 
 impl Announce for Webhook {
-    fn announce(&self, client: &ClientId, edge: Edge) {
-        if self.0.queue.push(Event::new(client.clone(), edge)).is_err() {
-            self.0.tally.ended(edge, Outcome::Dropped);
-            // Told by a thread that may wait for the log.
-            self.0.dropping.note();
+    fn announce(&self, client: &ClientId, edge: Option<Edge>, _: Option<Stay>) {
+        if let Some(edge) = edge
+            && self.0.queue.push(Event::new(client.clone(), edge)).is_err()
+        {
+            self.drop_one(edge);
         }
     }
 }
 
 impl Shared {
-    fn new(hooks: &Hooks) -> Option<Self> {
+    fn new(hooks: &Hooks, desk: Option<Arc<Desk>>) -> Option<Self> {
         Some(Self {
             queue: Queue::new(hooks.queue),
+            desk,
             sender: Sender::new(hooks)?,
             tally: Tally::default(),
             failing: Seldom::default(),
@@ -146,8 +183,7 @@ impl Shared {
             tracing::warn!(events, "events for hooks.url are dropped: hooks.queue of them wait");
         }
         let Err(failure) = sent else {
-            self.tally.ended(event.edge, Outcome::Delivered);
-            return self.queue.done(&event.client);
+            return self.end(event, Outcome::Delivered);
         };
         self.tally.failed(failure.reason);
         tracing::debug!(client.id = %event.client, %failure, "an event could not be sent");
@@ -158,10 +194,18 @@ impl Shared {
             }
             return self.queue.again(&event.client, now + backoff::wait(event.tries));
         }
-        self.tally.ended(event.edge, Outcome::GivenUp);
         self.giving_up.note();
         if let Some(events) = self.giving_up.due(now) {
             tracing::warn!(events, %failure, tries = TRIES, "events for hooks.url are given up");
+        }
+        self.end(event, Outcome::GivenUp);
+    }
+
+    /// Lets an event go.
+    fn end(&self, event: &Event, outcome: Outcome) {
+        self.tally.ended(event.edge, outcome);
+        if let (Some(desk), Some(number)) = (&self.desk, event.number) {
+            desk.done(number);
         }
         self.queue.done(&event.client);
     }
@@ -176,7 +220,7 @@ mod tests {
     fn an_event_is_given_up_after_its_last_attempt_and_the_next_one_is_sent() {
         let url = Some("http://localhost:1".to_owned());
         let secret = Some(Secret::new("9f2c4e8a1b7d3056"));
-        let shared = Shared::new(&Hooks { url, secret, ..Hooks::default() }).unwrap();
+        let shared = Shared::new(&Hooks { url, secret, ..Hooks::default() }, None).unwrap();
         let ann = ClientId::parse("ann").unwrap();
         for edge in [Edge::Connected, Edge::Disconnected] {
             shared.queue.push(Event::new(ann.clone(), edge)).unwrap();

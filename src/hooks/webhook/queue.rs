@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::event::Event;
 use crate::identity::ClientId;
-use crate::presence::Edge;
 
 /// Waiting events, a lane for each client that has any.
 ///
@@ -67,8 +66,26 @@ impl Queue {
     /// # Errors
     /// [`Refused`]; nothing was changed then.
     pub(super) fn push(&self, event: Event) -> Result<(), Refused> {
+        let capacity = self.capacity;
+        self.push_within(capacity, event)
+    }
+
+    /// As [`push`](Self::push), of an event that was promised a place.
+    ///
+    /// # Errors
+    /// [`Refused`], only when the queue takes no more.
+    pub(super) fn push_promised(&self, event: Event) -> Result<(), Refused> {
+        self.push_within(usize::MAX, event)
+    }
+
+    /// Whether so many events more have a place.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.len().saturating_add(more) <= self.capacity
+    }
+
+    fn push_within(&self, capacity: usize, event: Event) -> Result<(), Refused> {
         let mut lanes = self.lock();
-        if lanes.length >= self.capacity || lanes.phase != Phase::Open {
+        if lanes.length >= capacity || lanes.phase != Phase::Open {
             return Err(Refused);
         }
         let is_ready = lanes.push(event);
@@ -125,7 +142,7 @@ impl Queue {
 
     /// Refuses more events, and waits until there are none or `within` is over. Answers what is
     /// left, which is sent no more. What waits to be tried again is, at once.
-    pub(super) async fn finish(&self, within: Duration) -> Vec<Edge> {
+    pub(super) async fn finish(&self, within: Duration) -> Vec<Event> {
         self.lock().close();
         self.work.notify_all();
         let empty = async {
@@ -139,13 +156,13 @@ impl Queue {
     }
 
     /// Has nothing sent any more; answers what is left.
-    pub(super) fn stop(&self) -> Vec<Edge> {
+    pub(super) fn stop(&self) -> Vec<Event> {
         let mut lanes = self.lock();
         let left = std::mem::take(&mut *lanes);
         lanes.phase = Phase::Stopped;
         drop(lanes);
         self.work.notify_all();
-        left.waiting.into_values().flatten().map(|event| event.edge).collect()
+        left.waiting.into_values().flatten().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -220,6 +237,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::presence::Edge;
 
     fn event(client: &str, edge: Edge) -> Event {
         Event::new(ClientId::parse(client).unwrap(), edge)
@@ -310,6 +328,7 @@ mod tests {
             }
         };
         let (left, ()) = tokio::join!(finish, work);
+        let left: Vec<Edge> = left.iter().map(|event| event.edge).collect();
         assert_eq!(left, [Edge::Disconnected]);
         assert!(queue.next().is_none());
         // A thread that was still at it changes nothing any more.

@@ -59,13 +59,20 @@ impl Sender {
         };
         let body = Body::of(event, self.encoding);
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut answer = self
+        let (time, id) = (time.as_secs(), event.id.to_string());
+        let mut request = self
             .agent
             .post(url)
             .content_type(&body.media_type)
-            .header("X-Pushgate-Event", event.id.to_string())
-            .header("X-Pushgate-Signature", self.signature.of(time.as_secs(), &body.bytes))
-            .send(&body.bytes)?;
+            .header("X-Pushgate-Event", &id)
+            .header("X-Pushgate-Signature", self.signature.of(time, &body.bytes));
+        if let Some(number) = event.number {
+            let signature = self.signature.of_number(time, &id, number);
+            request = request
+                .header("X-Pushgate-Number", number.to_string())
+                .header("X-Pushgate-Number-Signature", signature);
+        }
+        let mut answer = request.send(&body.bytes)?;
         if !answer.status().is_success() {
             return Err(Failure::status(answer.status().as_u16()));
         }

@@ -17,10 +17,20 @@ impl Signature {
     /// `t=<seconds>,v1=<hex>`: HMAC with SHA-256 over `<seconds>.<body>`, the time of this attempt in
     /// seconds since 1970.
     pub(super) fn of(&self, seconds: u64, body: &[u8]) -> String {
+        self.sign(format!("t={seconds},v1="), &[format!("{seconds}.").as_bytes(), body])
+    }
+
+    /// `v1=<hex>`, in the same way over `<seconds>.<id>.<number>`: that the event with this id has this
+    /// number. No body begins as an id does.
+    pub(super) fn of_number(&self, seconds: u64, id: &str, number: u64) -> String {
+        self.sign("v1=".to_owned(), &[format!("{seconds}.{id}.{number}").as_bytes()])
+    }
+
+    fn sign(&self, mut text: String, parts: &[&[u8]]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(format!("{seconds}.").as_bytes());
-        context.update(body);
-        let mut text = format!("t={seconds},v1=");
+        for part in parts {
+            context.update(part);
+        }
         for byte in context.sign().as_ref() {
             // A string takes all that is written.
             let _ = write!(text, "{byte:02x}");
