@@ -15,7 +15,7 @@ use common::http::{Connection, Request};
 use common::node::{API_KEY, TestNode, api_key_config};
 use common::scrape::{Scrape, connections, delivered, ended, reaches, series};
 use common::ws::{RawSocket, TEXT, frame, header};
-use common::{id_of, value_of};
+use common::{GUARD, id_of, value_of};
 use serde_json::json;
 
 on_every_transport!(publications_and_their_deliveries_are_counted, gaps_that_are_told_are_counted);
@@ -109,6 +109,41 @@ async fn what_a_websocket_says_and_hears_is_counted_to_the_byte() {
     assert_eq!(scrape.count("pushgate_rejections_total{way=\"ws\",code=\"bad-request\"}"), 1);
     assert_eq!(scrape.sum("pushgate_rejections_total"), 1);
     assert_eq!(scrape.count(&delivered(Transport::Ws, "publication")), 4);
+}
+
+#[tokio::test]
+async fn posts_that_are_on_disk_are_counted_and_the_commits_that_they_shared() {
+    const POSTS: usize = 20;
+    let node =
+        TestNode::with_config("[server]\nworkers = 1\n[channels.\"\"]\ndurable = true").await;
+    let alice = node.login().await;
+    node.post(&alice, "alone").await;
+    let scrape = Scrape::of(&node).await;
+    assert_eq!(scrape.count("pushgate_durable_posts_total"), 1);
+    assert_eq!(scrape.count("pushgate_durable_commits_total"), 1);
+    // Another program holds the file until all wait for it.
+    let other = rusqlite::Connection::open(node.data_dir().join("pushgate.db")).unwrap();
+    other.busy_timeout(GUARD).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..POSTS {
+        let post = Request::post("/post").bearer(&alice.token);
+        waiting.push(post.form(&[("value", &number.to_string())]).begin(&node).await);
+    }
+    reaches(&node, "pushgate_worker_queue_length{worker=\"0\"}", POSTS as u64).await;
+    other.execute_batch("COMMIT").unwrap();
+    let mut posts = 1;
+    for mut connection in waiting {
+        // One that another program keeps waiting for seconds is 503.
+        posts += u64::from(connection.response().await.status == 200);
+    }
+    let scrape = Scrape::of(&node).await;
+    assert_eq!(scrape.count("pushgate_durable_posts_total"), posts);
+    let commits = scrape.count("pushgate_durable_commits_total");
+    assert!((2..=3).contains(&commits), "{commits} commits");
+    let other = node.post_to("other", &alice, "not there").await;
+    assert_eq!(value_of(&other), "not there");
+    assert_eq!(Scrape::of(&node).await.count("pushgate_durable_posts_total"), posts);
 }
 
 #[tokio::test]

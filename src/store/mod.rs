@@ -18,6 +18,7 @@ mod postgres;
 #[cfg(test)]
 mod scratch;
 mod sqlite;
+mod tally;
 
 pub use backup::{backup, restore};
 pub use database::{
@@ -30,3 +31,4 @@ pub use error::StoreError;
 pub use lock::Lock;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+pub use tally::Tally;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::super::asked::{self, Asked, Written};
 use super::super::database::DatabaseError;
+use super::super::tally::Tally;
 use super::open::{Identity, identity, open};
 use super::{messages, topics};
 use crate::channel::Topics;
@@ -31,6 +32,7 @@ pub(super) struct File {
     pub(super) opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
+    pub(super) tally: Arc<Tally>,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
     pub(super) doubts: HashMap<String, u64>,
 }
@@ -58,7 +60,7 @@ impl File {
         } else if is_about_topics {
             self.read_again();
         }
-        asked::answer(writes, written);
+        asked::answer(writes, written, &self.tally);
     }
 
     fn read_for(&mut self, asked: Asked) {

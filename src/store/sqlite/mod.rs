@@ -25,6 +25,7 @@ use super::database::{
 };
 use super::error::StoreError;
 use super::files;
+use super::tally::Tally;
 use crate::channel::ChannelName;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
@@ -36,6 +37,7 @@ pub struct Sqlite {
     queue: Queue,
     topics: TopicsTold,
     is_reached: Arc<AtomicBool>,
+    tally: Arc<Tally>,
     task: JoinHandle<()>,
 }
 
@@ -72,7 +74,7 @@ impl Sqlite {
         let connection = connection.map_err(refused)?;
         let (topics, told) = watch::channel(None);
         let is_reached = Arc::new(AtomicBool::new(true));
-        let reached = Arc::clone(&is_reached);
+        let (reached, tally) = (Arc::clone(&is_reached), Arc::<Tally>::default());
         let mut file = File {
             connection,
             path: path.clone(),
@@ -80,12 +82,13 @@ impl Sqlite {
             topics,
             opened,
             is_reached: reached,
+            tally: Arc::clone(&tally),
             doubts: HashMap::new(),
         };
         file.read().map_err(|error| refused(error.into()))?;
         let (queue, waiting) = Queue::new();
         let task = tokio::spawn(keep(file, waiting));
-        Ok(Self { queue, topics: told, is_reached, task })
+        Ok(Self { queue, topics: told, is_reached, tally, task })
     }
 }
 
@@ -130,6 +133,10 @@ impl Database for Sqlite {
 
     fn channels(&self) -> Answer<'_, Vec<String>> {
         self.queue.ask(Asked::Channels)
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
