@@ -25,6 +25,8 @@
 
 mod arguments;
 mod churn;
+mod commits;
+mod disk;
 mod floor;
 mod frames;
 mod gateway;
@@ -35,6 +37,7 @@ mod ledger;
 mod link;
 mod login;
 mod machine;
+mod posters;
 mod process;
 mod report;
 mod room;
