@@ -170,17 +170,7 @@ async fn history_reaches_as_far_back_as_the_store_both_ways(database: Database) 
         let page = node.history(&bob, &format!("before={newest}&limit=3")).await;
         let three: Vec<_> = said[2497..].iter().rev().collect();
         assert_eq!((&page["messages"], &page["more"]), (&json!(three), &json!(true)));
-        // What is in memory begins at 1501.
-        for offset in [1500_u32, 1501, 1502, 1503] {
-            let query = format!("before={}&limit=1", at_offset(&newest, offset.into()));
-            let page = node.history(&bob, &query).await;
-            assert_eq!(
-                page["messages"],
-                json!([said[usize::try_from(offset).unwrap() - 2]]),
-                "{offset}"
-            );
-            assert_eq!((&page["more"], page.get("gap")), (&json!(true), None), "{offset}");
-        }
+        one_before_each(&node, &bob, &said).await;
         crash(&mut node).await;
         let mut back = all(&node, &bob, "before", &newest).await;
         back.reverse();
@@ -195,6 +185,17 @@ async fn history_reaches_as_far_back_as_the_store_both_ways(database: Database) 
     let beyond = node.history(&bob, "since=zz-7&limit=1").await;
     assert_eq!(beyond["gap"]["next"], id_of(&said[0]));
     assert_eq!(beyond["messages"], json!([said[0]]));
+}
+
+/// Where what is in memory begins, at 1501 of 2500, a page is what it is elsewhere.
+async fn one_before_each(node: &TestNode, login: &Login, said: &[Value]) {
+    for offset in 1500..=1503 {
+        let before = at_offset(id_of(&said[0]), offset);
+        let page = node.history(login, &format!("before={before}&limit=1")).await;
+        let one = &said[usize::try_from(offset).unwrap() - 2];
+        assert_eq!(page["messages"], json!([one]), "{offset}");
+        assert_eq!((&page["more"], page.get("gap")), (&json!(true), None), "{offset}");
+    }
 }
 
 /// Posts so many numbers, by several at once, and answers what is kept, in its order.

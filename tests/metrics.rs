@@ -113,37 +113,38 @@ async fn what_a_websocket_says_and_hears_is_counted_to_the_byte() {
 
 #[tokio::test]
 async fn posts_that_are_on_disk_are_counted_and_the_commits_that_they_shared() {
-    const POSTS: usize = 20;
-    let node =
-        TestNode::with_config("[server]\nworkers = 1\n[channels.\"\"]\ndurable = true").await;
-    let alice = node.login().await;
-    node.post(&alice, "alone").await;
-    let scrape = Scrape::of(&node).await;
-    assert_eq!(scrape.count("pushgate_durable_posts_total"), 1);
-    assert_eq!(scrape.count("pushgate_durable_commits_total"), 1);
-    // Another program holds the file until all wait for it.
+    const POSTS: u64 = 20;
+    let node = TestNode::with_config("[channels.data]\nkind = \"json\"\ndurable = true").await;
+    let bob = node.login().await;
+    let counts = async || {
+        let scrape = Scrape::of(&node).await;
+        let of = |name: &str| scrape.count(&format!("pushgate_durable_{name}_total"));
+        (of("posts"), of("commits"))
+    };
+    assert_eq!(counts().await, (0, 0));
+    let mut socket = RawSocket::open(&node, &format!("/ws/data?{}", bob.query(""))).await;
+    socket.write(&frame(TEXT, b"\"alone\"")).await;
+    assert_eq!(socket.next().await.unwrap().text(), "\"alone\"");
+    assert_eq!(counts().await, (1, 1));
+    // Another program holds the file until all wait for it: what is said behind them was read.
     let other = rusqlite::Connection::open(node.data_dir().join("pushgate.db")).unwrap();
     other.busy_timeout(GUARD).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut waiting = Vec::new();
     for number in 0..POSTS {
-        let post = Request::post("/post").bearer(&alice.token);
-        waiting.push(post.form(&[("value", &number.to_string())]).begin(&node).await);
+        socket.write(&frame(TEXT, number.to_string().as_bytes())).await;
     }
-    reaches(&node, "pushgate_worker_queue_length{worker=\"0\"}", POSTS as u64).await;
+    socket.write(&frame(TEXT, b"{")).await;
+    assert!(socket.next().await.unwrap().text().contains("bad-request"));
     other.execute_batch("COMMIT").unwrap();
-    let mut posts = 1;
-    for mut connection in waiting {
-        // One that another program keeps waiting for seconds is 503.
-        posts += u64::from(connection.response().await.status == 200);
+    for number in 0..POSTS {
+        assert_eq!(socket.next().await.unwrap().text(), number.to_string());
     }
-    let scrape = Scrape::of(&node).await;
-    assert_eq!(scrape.count("pushgate_durable_posts_total"), posts);
-    let commits = scrape.count("pushgate_durable_commits_total");
+    // Those that came first were tried by themselves.
+    let (posts, commits) = counts().await;
+    assert_eq!(posts, 1 + POSTS);
     assert!((2..=3).contains(&commits), "{commits} commits");
-    let other = node.post_to("other", &alice, "not there").await;
-    assert_eq!(value_of(&other), "not there");
-    assert_eq!(Scrape::of(&node).await.count("pushgate_durable_posts_total"), posts);
+    node.post(&bob, "kept in memory").await;
+    assert_eq!(counts().await, (posts, commits));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -73,6 +73,12 @@ impl Held {
 }
 
 impl Gate {
+    /// When something was said, in milliseconds since 1970: never earlier than what was said before,
+    /// also where the clock of the machine was set back.
+    pub(super) fn now(&self) -> u64 {
+        self.clock.now().millis()
+    }
+
     /// Has all of a durable channel in memory that `reach` needs; made if there is none.
     ///
     /// # Errors
@@ -137,7 +143,7 @@ impl Gate {
         if let Some(channel) = self.hub.find(name) {
             return Ok(Some(channel));
         }
-        let (database, now) = (&self.archive.database, now());
+        let (database, now) = (&self.archive.database, self.now());
         let window = Window { bounds: policy.history, now, below: None, piece: PIECE };
         let Some(loaded) =
             database.load(name.clone(), window).await.map_err(|error| unread(&error))?
@@ -175,7 +181,7 @@ impl Gate {
         }
         let _reading = self.archive.read(channel.name()).await;
         while let Some(lack) = channel.lacks(reach) {
-            let now = now();
+            let now = self.now();
             let (bounds, below) = (lack.bounds, Some(lack.below));
             let window = Window { bounds, now, below, piece: PIECE };
             let loaded = self.archive.database.load(channel.name().clone(), window);
@@ -231,7 +237,7 @@ impl Gate {
 
     async fn trim(&self, name: &ChannelName, bounds: Bounds) {
         loop {
-            let window = Window { bounds, now: now(), below: None, piece: PIECE };
+            let window = Window { bounds, now: self.now(), below: None, piece: PIECE };
             match self.archive.database.trim(name.clone(), window).await {
                 Ok(true) => return,
                 // Posts that came meanwhile are first.
@@ -241,12 +247,6 @@ impl Gate {
             }
         }
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn publication(stored: Stored, now: u64) -> Publication {

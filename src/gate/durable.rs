@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::archive::now;
 use super::idempotency::{Receipt, Ticket};
 use super::publish::Post;
 use super::tally::Way;
@@ -17,7 +16,7 @@ use crate::dialect::plain::{self, Draft};
 use crate::hub::Channel;
 use crate::store::{Append, DatabaseError, Entry};
 use crate::transport::ConnectionId;
-use crate::worker::{Order, Places, Reservation};
+use crate::worker::{Order, Reservation};
 
 /// Who hears what became of a post.
 pub(super) enum Then {
@@ -32,8 +31,9 @@ pub(super) type Done = Result<(Receipt, Bytes), Failure>;
 
 /// A post on its way to the disk.
 ///
-/// Owner: the queue of the database, then whoever commits. However it ends, its places at the workers
-/// are given back, its key is free again or done, and a drain waits for it.
+/// Owner: the queue of the database, then whoever commits. However it ends, its key is free again or
+/// done, and a drain waits for it. It has no places at the workers meanwhile: who waits for a disk takes
+/// none away from those who do not.
 struct Durable {
     gate: Arc<Gate>,
     channel: Arc<Channel>,
@@ -47,12 +47,12 @@ struct Durable {
     way: Way,
     then: Option<Then>,
     underway: Option<Laid>,
-    places: Option<Places>,
     ticket: Option<Ticket>,
 }
 
 impl Gate {
-    /// Has `post` written down and then published; `then` hears of it.
+    /// Has `post` written down and then published; `then` hears of it. `reservation` is given back: that
+    /// the workers had room for it is what lets it in.
     ///
     /// # Errors
     /// What it needs for another attempt, where too much waits for the disk.
@@ -63,6 +63,7 @@ impl Gate {
         (ticket, underway, reservation): (Option<Ticket>, Underway<'_>, Reservation<'_>),
         then: Then,
     ) -> Result<(), Busy> {
+        drop(reservation);
         let datetime = self.datetime();
         let draft = Draft::new(&post.content, post.author(&datetime));
         let retry = ticket.as_ref().and_then(|ticket| ticket.retry(&datetime, &post.ip));
@@ -72,14 +73,13 @@ impl Gate {
             sender: Arc::from(post.sender_str()),
             draft,
             plain: Bytes::new(),
-            at: now(),
+            at: self.now(),
             datetime,
             ip: Arc::clone(&post.ip),
             retry,
             way: post.way,
             then: Some(then),
             underway: Some(underway.lay_down()),
-            places: Some(reservation.lay_down()),
             ticket,
         });
         self.archive.append(append).map_err(|_| Busy)
@@ -116,8 +116,7 @@ impl Append for Durable {
 
 impl Durable {
     fn publish(&mut self, position: Position) {
-        let Some(places) = self.places.take() else { return };
-        let reservation = self.gate.hub.workers().take_up(places);
+        let reservation = self.gate.hub.workers().reserve_anyway();
         let (sender, plain) = (Arc::clone(&self.sender), self.plain.clone());
         let publication = Publication { position, sender, at: Instant::now(), plain };
         self.gate.hub.publish_stored(&self.channel, publication, reservation);
@@ -157,9 +156,6 @@ impl Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        if let Some(places) = self.places.take() {
-            drop(self.gate.hub.workers().take_up(places));
-        }
         if let Some(laid) = self.underway.take() {
             drop(self.gate.drain.take_up(laid));
         }

@@ -164,8 +164,10 @@ impl State {
             }
             Reach::From(From::Since(_)) => true,
             Reach::Before(before, limit) => {
-                let newest = before.offset.min(self.last.offset + 1);
-                before.epoch != self.last.epoch || newest.saturating_sub(length(limit) + 1) < first
+                let end = self.last.offset + 1;
+                let known = before.epoch == self.last.epoch && before.offset <= end;
+                // What is not known is a gap, which names the first of all that is kept.
+                !known || before.offset.saturating_sub(length(limit) + 1) < first
             }
         }
     }

@@ -44,7 +44,7 @@ use tokio::time::Instant;
 pub use joined::{Encoding, Form, Item, Joined, Mark};
 pub use outbox::{Full, Outbox};
 pub use outlet::{GivenUp, Inlet, Outlet};
-pub use queue::{Places, Reservation, WorkerHandle, Workers};
+pub use queue::{Reservation, WorkerHandle, Workers};
 pub use socket::Socket;
 pub use tally::{Delivered, Missing, Reason, Tally};
 

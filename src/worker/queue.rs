@@ -24,7 +24,7 @@ pub struct WorkerHandle {
 }
 
 /// Writers: whoever holds a handle. Reader: the worker. Bound: publications reserve one of
-/// `limits.worker_queue` places; every other order is bounded by what it speaks of, since a
+/// `limits.worker_queue` places, save what a commit to disk has in store; every other order is bounded by what it speaks of, since a
 /// connection is attached, closed or gone once, and a direct message has a place reserved too.
 #[derive(Debug)]
 struct Shared {
@@ -162,9 +162,15 @@ impl Workers {
         }
     }
 
-    /// The reservation that `places` were laid down from.
-    pub const fn take_up(&self, Places(left): Places) -> Reservation<'_> {
-        Reservation { workers: self, left }
+    /// Sets a place aside in every queue, also in those that are full: for a publication that cannot
+    /// be taken back any more.
+    pub fn reserve_anyway(&self) -> Reservation<'_> {
+        let mut reservation = Reservation { workers: self, left: 0 };
+        for (index, handle) in self.handles.iter().enumerate() {
+            handle.shared.reserved.fetch_add(1, Ordering::AcqRel);
+            reservation.left |= 1 << index;
+        }
+        reservation
     }
 
     /// Wakes every worker, for nothing but to go idle again.
@@ -188,18 +194,7 @@ impl Workers {
     }
 }
 
-/// Places that were set aside and belong to nobody: to be taken up again with
-/// [`Workers::take_up`], or they are lost.
-#[derive(Debug)]
-#[must_use]
-pub struct Places(u64);
-
 impl Reservation<'_> {
-    /// The places alone, for whoever cannot borrow the workers meanwhile.
-    pub fn lay_down(mut self) -> Places {
-        Places(std::mem::take(&mut self.left))
-    }
-
     /// Puts `order` in the place at `worker`.
     pub fn send(&mut self, worker: usize, order: Order) {
         self.left &= !(1 << worker);

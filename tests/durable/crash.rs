@@ -77,7 +77,7 @@ async fn post(
     poster: usize,
     goes_on: Arc<AtomicBool>,
 ) -> Acknowledged {
-    let is_keyed = poster % 2 == 0;
+    let is_keyed = poster.is_multiple_of(2);
     let (mut acknowledged, mut number) = (Vec::new(), 0);
     let mut connection = None;
     while goes_on.load(Ordering::Relaxed) {

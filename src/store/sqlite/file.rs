@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ use crate::channel::Topics;
 
 /// How long a change waits for another program that holds the file.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long until it is tried again whether what could not be written can be.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The file, and what was read of it.
 pub(super) struct File {
@@ -33,6 +35,8 @@ pub(super) struct File {
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
     pub(super) tally: Arc<Tally>,
+    /// When something was written last, or tried to be.
+    pub(super) tried: Instant,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
     pub(super) doubts: HashMap<String, u64>,
 }
@@ -53,6 +57,7 @@ impl File {
             DatabaseError::Unavailable(format!("the database did not take it: {why}"))
         });
         self.is_reached.store(written.is_ok(), Ordering::Relaxed);
+        self.tried = Instant::now();
         if written.is_err() {
             // Reading goes on. What a disk cannot take back now it can later.
             drop(self.be_sure());
@@ -105,6 +110,10 @@ impl File {
                 Err(Failed::Sql(error)) if is_busy(&error) && start.elapsed() < PATIENCE => {
                     self.look();
                 }
+                Err(Failed::Sql(error)) if is_full(&error) && self.has_no_id_left() => {
+                    tracing::debug!(%error, "another program gave the largest id");
+                    return Err("another program has used up the ids of topics".to_owned());
+                }
                 Err(failed) => return Err(failed.to_string()),
             }
         }
@@ -112,23 +121,25 @@ impl File {
 
     fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
         let behavior = TransactionBehavior::Immediate;
-        let mut transaction = self.connection.transaction_with_behavior(behavior)?;
-        let (mut written, mut doubts) = (Vec::new(), HashMap::new());
-        for asked in writes {
-            // What a rule of the database refuses takes nothing else along.
-            let savepoint = transaction.savepoint()?;
-            written.push(match write(&savepoint, asked) {
-                Ok(done) => {
-                    savepoint.commit()?;
-                    if let (Written::Appended(position), Asked::Append(append)) = (&done, &asked) {
-                        let channel = append.entry().channel.as_str().to_owned();
-                        doubts.entry(channel).or_insert(position.offset - 1);
-                    }
-                    done
-                }
-                Err(error) if is_refusal(&error) => Written::Refused,
-                Err(error) => return Err(error),
-            });
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let written: Result<Vec<_>, _> =
+            writes.iter_mut().map(|asked| write(&transaction, asked)).collect();
+        let (transaction, written) = match written {
+            Ok(written) => (transaction, written),
+            Err(error) if is_refusal(&error) => {
+                drop(transaction);
+                let mut transaction = self.connection.transaction_with_behavior(behavior)?;
+                let written = write_each(&mut transaction, writes)?;
+                (transaction, written)
+            }
+            Err(error) => return Err(error),
+        };
+        let mut doubts = HashMap::new();
+        for (asked, done) in writes.iter().zip(&written) {
+            if let (Written::Appended(position), Asked::Append(append)) = (done, asked) {
+                let channel = append.entry().channel.as_str().to_owned();
+                doubts.entry(channel).or_insert(position.offset - 1);
+            }
         }
         // From here on, where it fails, nobody knows whether it was made.
         self.doubts = doubts;
@@ -195,6 +206,28 @@ impl File {
         if self.version().ok() != self.seen {
             self.read_again();
         }
+        if !self.is_reached.load(Ordering::Relaxed) && self.tried.elapsed() >= AGAIN {
+            self.tried = Instant::now();
+            let is_reached = self.be_sure().is_ok() && self.touch().is_ok();
+            self.is_reached.store(is_reached, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the file without a change. What only reads would not notice that its disk is full.
+    fn touch(&mut self) -> rusqlite::Result<()> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let version: i64 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()
+    }
+
+    /// Whether the largest id was given, beyond which there is none. Source: SQLite, "Autoincrement".
+    fn has_no_id_left(&self) -> bool {
+        let select = "SELECT seq FROM sqlite_sequence WHERE name = 'pushgate_topics'";
+        let last = self.connection.query_row(select, [], |row| row.get::<_, i64>(0));
+        last.is_ok_and(|last| last == i64::MAX)
     }
 
     /// Reads the topics; where that fails, they stay as they were read last.
@@ -243,14 +276,35 @@ impl fmt::Display for Failed {
     }
 }
 
-fn write(savepoint: &Connection, asked: &mut Asked) -> rusqlite::Result<Written> {
+/// Writes so that what a rule of the database refuses takes nothing else along. That costs about as much
+/// as the writing: so it is done only where something was refused.
+fn write_each(
+    transaction: &mut Transaction<'_>,
+    writes: &mut [Asked],
+) -> rusqlite::Result<Vec<Written>> {
+    let mut written = Vec::new();
+    for asked in writes {
+        let savepoint = transaction.savepoint()?;
+        written.push(match write(&savepoint, asked) {
+            Ok(done) => {
+                savepoint.commit()?;
+                done
+            }
+            Err(error) if is_refusal(&error) => Written::Refused,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(written)
+}
+
+fn write(connection: &Connection, asked: &mut Asked) -> rusqlite::Result<Written> {
     Ok(match asked {
-        Asked::Change(change, _) => Written::Changed(topics::change(savepoint, change)?),
-        Asked::Append(append) => Written::Appended(messages::append(savepoint, &mut **append)?),
+        Asked::Change(change, _) => Written::Changed(topics::change(connection, change)?),
+        Asked::Append(append) => Written::Appended(messages::append(connection, &mut **append)?),
         Asked::Trim(channel, window, _) => {
-            Written::Trimmed(messages::trim(savepoint, channel, window)?)
+            Written::Trimmed(messages::trim(connection, channel, window)?)
         }
-        Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel)?),
+        Asked::Forget(channel, _) => Written::Forgot(messages::forget(connection, channel)?),
         Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
     })
 }
@@ -263,6 +317,11 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// Whether a rule of the tables, such as a trigger that somebody made, says no.
 fn is_refusal(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation))
+}
+
+/// Whether there is no room left: on the disk, or among the ids.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// What whoever asked is told of `error`.
