@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::super::asked::{self, Asked, Written};
 use super::super::database::DatabaseError;
 use super::super::tally::Tally;
+use super::messages::Rows;
 use super::open::{Identity, identity, open};
 use super::{messages, topics};
 use crate::channel::Topics;
@@ -122,9 +123,7 @@ impl File {
     fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let written: Result<Vec<_>, _> =
-            writes.iter_mut().map(|asked| write(&transaction, asked)).collect();
-        let (transaction, written) = match written {
+        let (transaction, written) = match write_all(&transaction, writes) {
             Ok(written) => (transaction, written),
             Err(error) if is_refusal(&error) => {
                 drop(transaction);
@@ -283,24 +282,37 @@ fn write_each(
     writes: &mut [Asked],
 ) -> rusqlite::Result<Vec<Written>> {
     let mut written = Vec::new();
-    for asked in writes {
+    for asked in writes.chunks_mut(1) {
         let savepoint = transaction.savepoint()?;
-        written.push(match write(&savepoint, asked) {
+        written.extend(match write_all(&savepoint, asked) {
             Ok(done) => {
                 savepoint.commit()?;
                 done
             }
-            Err(error) if is_refusal(&error) => Written::Refused,
+            Err(error) if is_refusal(&error) => vec![Written::Refused],
             Err(error) => return Err(error),
         });
     }
     Ok(written)
 }
 
-fn write(connection: &Connection, asked: &mut Asked) -> rusqlite::Result<Written> {
+fn write_all(connection: &Connection, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+    let mut rows = Rows::default();
+    let written = writes.iter_mut().map(|asked| write(connection, &mut rows, asked));
+    let written = written.collect::<rusqlite::Result<_>>()?;
+    rows.settle(connection)?;
+    Ok(written)
+}
+
+fn write(connection: &Connection, rows: &mut Rows, asked: &mut Asked) -> rusqlite::Result<Written> {
+    if !matches!(asked, Asked::Append(_)) {
+        rows.settle(connection)?;
+    }
     Ok(match asked {
         Asked::Change(change, _) => Written::Changed(topics::change(connection, change)?),
-        Asked::Append(append) => Written::Appended(messages::append(connection, &mut **append)?),
+        Asked::Append(append) => {
+            Written::Appended(messages::append(connection, rows, &mut **append)?)
+        }
         Asked::Trim(channel, window, _) => {
             Written::Trimmed(messages::trim(connection, channel, window)?)
         }
