@@ -43,6 +43,7 @@ mod report;
 mod room;
 mod row;
 mod scenarios;
+mod syncs;
 mod usage;
 
 use std::process::ExitCode;

@@ -56,8 +56,14 @@ impl Commits {
         self.connection.execute_batch(TABLE)
     }
 
-    /// Commits rows with messages of `length` bytes for `time`, on average `mean` at once.
-    pub(crate) fn run(&mut self, mean: f64, length: usize, time: Duration) -> io::Result<Turn> {
+    /// Commits rows with messages of `length` bytes for `time`, on average `mean` at once. Each commit
+    /// takes so much `longer` than the disk takes.
+    pub(crate) fn run(
+        &mut self,
+        (mean, length): (f64, usize),
+        longer: Duration,
+        time: Duration,
+    ) -> io::Result<Turn> {
         self.channel += 1;
         let message = "m".repeat(length);
         let start = Instant::now();
@@ -66,6 +72,7 @@ impl Commits {
             due += mean;
             let begun = Instant::now();
             self.commit(rows..due as i64, &message).map_err(io::Error::other)?;
+            longer_by(longer);
             let taken = begun.elapsed().as_micros() as u32;
             latencies.extend(std::iter::repeat_n(taken, (due as i64 - rows) as usize));
             rows = due as i64;
@@ -83,6 +90,14 @@ impl Commits {
         }
         drop(insert);
         transaction.commit()
+    }
+}
+
+/// As `syncs.c` has it in the gateway.
+#[expect(clippy::disallowed_methods, reason = "the time itself is what is to pass")]
+fn longer_by(time: Duration) {
+    if !time.is_zero() {
+        std::thread::sleep(time);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gateway: where its binary is, and the configuration that it is measured with.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,20 +25,30 @@ pub(crate) fn start() -> io::Result<Server> {
 
 /// As [`start`], with more of a configuration; its first lines are still of `[limits]`.
 pub(crate) fn start_with(more: &str) -> io::Result<Server> {
-    start_of("gateway", binary()?.as_os_str(), &std::env::temp_dir(), more)
+    start_of("gateway", binary()?.as_os_str(), &std::env::temp_dir(), more, [])
 }
 
-/// As [`start_with`], with its data in the folder `parent`.
-pub(crate) fn start_on(parent: &Path, more: &str) -> io::Result<Server> {
-    start_of("durable gateway", binary()?.as_os_str(), parent, more)
+/// As [`start_with`], with its data in the folder `parent` and more of an environment.
+pub(crate) fn start_on(
+    parent: &Path,
+    more: &str,
+    environment: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> io::Result<Server> {
+    start_of("gateway", binary()?.as_os_str(), parent, more, environment)
 }
 
 /// As [`start`], but another one than ours.
 pub(crate) fn start_other(binary: &Path) -> io::Result<Server> {
-    start_of("other gateway", binary.as_os_str(), &std::env::temp_dir(), "")
+    start_of("other gateway", binary.as_os_str(), &std::env::temp_dir(), "", [])
 }
 
-fn start_of(name: &'static str, binary: &OsStr, parent: &Path, more: &str) -> io::Result<Server> {
+fn start_of(
+    name: &'static str,
+    binary: &OsStr,
+    parent: &Path,
+    more: &str,
+    environment: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> io::Result<Server> {
     let directory = fresh_directory(parent)?;
     let config = directory.join("config.toml");
     std::fs::write(&config, format!("{CONFIG}{more}"))?;
@@ -51,6 +61,7 @@ fn start_of(name: &'static str, binary: &OsStr, parent: &Path, more: &str) -> io
             command.env_remove(name);
         }
     }
+    command.envs(environment);
     Server::start(name, command, Some(directory))
 }
 

@@ -66,32 +66,20 @@ impl Posters {
     pub(crate) fn run(&mut self, time: Duration) -> io::Result<u64> {
         let before = self.book.answered.len();
         let end = Instant::now() + time;
-        let mut posts = Posts { book: &mut self.book, goes_on: |_| Instant::now() < end };
+        let mut posts = Posts { book: &mut self.book, goes_on: || Instant::now() < end };
         self.lanes.run(&mut posts, time + PATIENCE)?;
         Ok((self.book.answered.len() - before) as u64)
     }
 
-    /// On average `mean` post at once, so often that there are `per_second`; how many were.
+    /// On average `burst` post at once, so often that there are `per_second`; how many were.
     pub(crate) fn run_paced(
         &mut self,
-        mean: f64,
-        per_second: f64,
+        (burst, per_second): (f64, f64),
         time: Duration,
     ) -> io::Result<u64> {
         let before = self.book.answered.len();
-        let (start, mut due, mut posted) = (Instant::now(), 0.0, 0);
-        while start.elapsed() < time {
-            due += mean;
-            let most = due as u64;
-            let goes_on = |_| {
-                let more = posted < most;
-                posted += u64::from(more);
-                more
-            };
-            self.lanes.run(&mut Posts { book: &mut self.book, goes_on }, PATIENCE)?;
-            let next = start + Duration::from_secs_f64(due / per_second);
-            std::thread::sleep(next.saturating_duration_since(Instant::now()));
-        }
+        let mut posts = Posts { book: &mut self.book, goes_on: || true };
+        self.lanes.run_paced(&mut posts, (burst, per_second), time, time + PATIENCE)?;
         Ok((self.book.answered.len() - before) as u64)
     }
 
@@ -124,9 +112,9 @@ struct Posts<'a, F> {
     goes_on: F,
 }
 
-impl<F: FnMut(usize) -> bool> Exchange for Posts<'_, F> {
+impl<F: FnMut() -> bool> Exchange for Posts<'_, F> {
     fn next(&mut self, lane: usize) -> Option<Vec<u8>> {
-        (self.goes_on)(lane).then(|| self.book.post(lane))
+        (self.goes_on)().then(|| self.book.post(lane))
     }
 
     fn answered(&mut self, lane: usize, answer: &Answer<'_>) -> io::Result<()> {
