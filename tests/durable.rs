@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 
 /// A durable root that keeps all that a test says.
 const DURABLE: &str = "[channels.\"\"]\ndurable = true\n\
-                       history = { messages = 100000, seconds = 3600, bytes = 67108864 }\n";
+                       history = { messages = 1000000, seconds = 3600, bytes = 1073741824 }\n";
 
 /// A durable root that keeps the newest ten.
 const TEN: &str = "[channels.\"\"]\ndurable = true\n\
