@@ -14,6 +14,8 @@ mod common;
 
 #[path = "durable/crash.rs"]
 mod crash;
+#[path = "durable/damage.rs"]
+mod damage;
 #[path = "board/database.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod database;
@@ -21,19 +23,23 @@ mod database;
 mod faults;
 #[path = "durable/follower.rs"]
 mod follower;
+#[path = "durable/load.rs"]
+mod load;
+#[path = "durable/outage.rs"]
+mod outage;
 #[path = "board/postgres.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod postgres;
 #[path = "durable/powercut.rs"]
 mod powercut;
+#[path = "durable/time.rs"]
+mod time;
 
 use common::client::{PollAnswer, TestClient, Transport};
 use common::http::{Request, Response, encode};
 use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
 use common::{at_offset, id_of, offset_of, until, value_of};
-use database::{Database, Engine, open};
-use faults::Faults;
-use postgres::Postgres;
+use database::{Database, Engine};
 use powercut::Powercut;
 use serde_json::{Value, json};
 
@@ -397,90 +403,6 @@ async fn a_resume_reaches_as_far_back_as_the_store(transport: Transport) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_post_that_a_disk_does_not_take_is_503_and_published_to_nobody() {
-    let faults = Faults::new();
-    let mut node = faults.apply(Setup::default().config(DURABLE)).start().await;
-    let (alice, bob) = (node.login().await, node.login().await);
-    let query = bob.query("users=none");
-    let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
-    let mut said = vec![node.post(&alice, "before").await];
-    for error in [libc::ENOSPC, libc::EROFS, libc::EIO] {
-        faults.fail_with(error);
-        let tasks = (0..8).map(|number| post_keyed(&node, &alice, "lost", ["a", "b"][number % 2]));
-        let refused = futures_util::future::join_all(tasks).await;
-        for answer in refused {
-            let problem = answer.problem(503, "unavailable");
-            assert!(answer.header("retry-after").is_some(), "{problem}");
-        }
-        client.send(r#"{"value":"lost as well"}"#).await;
-        faults.heal();
-        // Its key is free, its place is another's, and whoever listens has seen nothing of it.
-        said.push(post_keyed(&node, &alice, "kept", &error.to_string()).await.ok());
-    }
-    node.post(&alice, "last").await;
-    let mut errors = 0;
-    let mut seen = Vec::new();
-    while seen.last().map(value_of) != Some("last") {
-        let message = client.next().await;
-        match message.get("error") {
-            Some(error) => {
-                assert_eq!(error["code"], "unavailable", "{message}");
-                errors += 1;
-            }
-            None => seen.push(message),
-        }
-    }
-    crash(&mut node).await;
-    assert_eq!(all(&node, &alice, "since", "0").await, seen);
-    let offsets = seen.iter().map(|message| offset_of(id_of(message)));
-    assert!(offsets.eq(1..=seen.len() as u64), "{seen:?}");
-    let values: Vec<_> =
-        seen.iter().map(value_of).filter(|value| *value != "lost as well").collect();
-    assert_eq!(values, ["before", "kept", "kept", "kept", "last"]);
-    assert_eq!(errors + seen.len() - values.len(), 3, "each that was said is told or kept");
-    for message in said {
-        assert!(seen.contains(&message), "{message}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn posts_fail_while_the_server_is_gone_and_nothing_that_was_acknowledged_is_lost() {
-    let mut postgres = Postgres::start().await;
-    let setup = Setup::default().config(DURABLE).env("DATABASE_URL", &postgres.url());
-    let node = setup.start().await;
-    reads(&node).await;
-    let (alice, bob) = (node.login().await, node.login().await);
-    let query = bob.query("users=none");
-    let mut client = TestClient::connect(&node, Transport::Stream, "", &query).await;
-    let mut said = vec![node.post(&alice, "before").await];
-    postgres.stop().await;
-    post_keyed(&node, &alice, "lost", "k").await.problem(503, "unavailable");
-    // What is in memory is read all the same.
-    assert_eq!(all(&node, &alice, "since", "0").await, said);
-    postgres.go_on(&[]).await;
-    let again = async || post_keyed(&node, &alice, "after", "k").await;
-    said.push(until("the database", again, |answer| answer.status == 200).await.ok());
-    assert_eq!(all(&node, &alice, "since", "0").await, said);
-    for message in said {
-        assert_eq!(client.next().await, message);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_durable_goes_on_while_a_disk_fails() {
-    let faults = Faults::new();
-    let config = format!("{DURABLE}[channels.chat]\ndurable = false\n");
-    let node = faults.apply(Setup::default().config(&config)).start().await;
-    let alice = node.login().await;
-    node.post(&alice, "before").await;
-    faults.fail_with(libc::EIO);
-    post_keyed(&node, &alice, "lost", "k").await.problem(503, "unavailable");
-    node.post_to("chat", &alice, "said").await;
-    let page = node.history(&alice, "since=0").await;
-    assert_eq!(page["messages"].as_array().unwrap().len(), 1, "what was written is read");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_node_that_runs_is_put_back_with_orders_of_its_own() {
     let config = "[channels.\"\"]\ndurable = true\n[channels.chat]\ndurable = true\n";
     let mut node = TestNode::with_config(config).await;
@@ -548,21 +470,6 @@ async fn the_command_prints_what_was_said_both_ways() {
     let (lines, told) = run(&["--since", "zz-9", "-n", "1"]).await;
     assert_eq!(lines, said[..1]);
     assert!(told.contains("not all of it is kept"), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_set_back_takes_nothing_away() {
-    let mut node = TestNode::with_config(DURABLE).await;
-    let alice = node.login().await;
-    let said = [node.post(&alice, "one").await, node.post(&alice, "two").await];
-    // As if they had been said tomorrow.
-    let tomorrow = "UPDATE pushgate_messages SET accepted = accepted + 86400000";
-    open(&node).execute(tomorrow, []).unwrap();
-    crash(&mut node).await;
-    assert_eq!(all(&node, &alice, "since", "0").await, said);
-    let three = node.post(&alice, "three").await;
-    crash(&mut node).await;
-    assert_eq!(all(&node, &alice, "since", id_of(&said[0])).await, [said[1].clone(), three]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

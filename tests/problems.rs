@@ -35,7 +35,8 @@ async fn a_wrong_method_is_405_with_the_same_allow_whichever_it_is() {
         (["/login", "/login/"].as_slice(), ["get", "post"].as_slice()),
         (&["/logout", "/logout/", "/post", "/post/", "/post/room", "/post/room/"], &["post"]),
         (&["/ws", "/sse/", "/stream/room", "/poll/room/"], &["get"]),
-        (&["/users", "/history/room"], &["get", "head"]),
+        (&["/users", "/users/room"], &["get", "head"]),
+        (&["/history", "/history/room"], &["get", "head", "delete"]),
         (&["/", "/healthz", "/readyz/", "/problems"], &["get", "head"]),
     ] {
         for target in targets {

@@ -13,7 +13,7 @@ use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::hub::{Channel, Reach};
 use crate::identity::ClientId;
-use crate::store::{Append, Database, DatabaseError, Retried, Tally, Window};
+use crate::store::{Append, Database, DatabaseError, Loaded, Retried, Tally, Window};
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
@@ -150,6 +150,7 @@ impl Gate {
         else {
             return Ok(None);
         };
+        tell_of_hole(name, &loaded);
         let since = now.saturating_sub(RETRIES);
         let retries =
             database.retries(name.clone(), since).await.map_err(|error| unread(&error))?;
@@ -187,7 +188,10 @@ impl Gate {
             let loaded = self.archive.database.load(channel.name().clone(), window);
             let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
                 None => (Vec::new(), true),
-                Some(loaded) => (loaded.kept, loaded.is_whole),
+                Some(loaded) => {
+                    tell_of_hole(channel.name(), &loaded);
+                    (loaded.kept, loaded.is_whole)
+                }
             };
             let older = older.into_iter().map(|stored| publication(stored, now)).collect();
             channel.deepen(lack.below, older, is_whole);
@@ -246,6 +250,13 @@ impl Gate {
                 Err(error) => return tracing::debug!(%error, "nothing could be forgotten"),
             }
         }
+    }
+}
+
+/// What the database has lost is told; who asks for it is told a gap.
+fn tell_of_hole(name: &ChannelName, loaded: &Loaded) {
+    if let Some(missing) = loaded.hole {
+        tracing::error!(channel = %name.as_str(), missing, "the database has lost a message: what is older is not served");
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Loaded {
     pub kept: Vec<Stored>,
     /// Whether nothing older lies in the window.
     pub is_whole: bool,
+    /// The number that is missing, where what is older lies behind a hole: then it was lost.
+    pub hole: Option<u64>,
 }
 
 /// A key that a post came with.
@@ -197,14 +199,18 @@ impl Loaded {
     ) -> Result<Self, E> {
         let (mut kept, mut bytes): (Vec<Stored>, usize) = (Vec::new(), 0);
         let mut next = window.below.map_or(last.offset, |below| below.saturating_sub(1));
-        let mut is_whole = true;
+        let (mut is_whole, mut hole) = (true, None);
         for stored in found {
             let stored = stored?;
             let is_piece = kept.len() >= window.piece.0 || bytes >= window.piece.1;
             bytes += stored.plain.len();
-            // What is not the next one down was lost: nothing is kept beyond a hole.
-            let is_past = bytes > window.bounds.bytes || stored.position.offset != next;
-            if is_past || kept.len() >= window.bounds.messages || stored.at <= window.since() {
+            let is_past = bytes > window.bounds.bytes || kept.len() >= window.bounds.messages;
+            if is_past || stored.at <= window.since() {
+                break;
+            }
+            if stored.position.offset != next {
+                // Nothing is kept beyond a hole.
+                hole = Some(next);
                 break;
             }
             if is_piece {
@@ -215,7 +221,7 @@ impl Loaded {
             kept.push(stored);
         }
         kept.reverse();
-        Ok(Self { last, kept, is_whole })
+        Ok(Self { last, kept, is_whole, hole })
     }
 }
 

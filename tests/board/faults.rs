@@ -38,6 +38,12 @@ impl Faults {
         std::fs::write(self.file(), error.to_string()).unwrap();
     }
 
+    /// From now on each sync fails with `error`, and nothing else.
+    #[allow(dead_code, reason = "not all of it is needed everywhere")]
+    pub(crate) fn fail_syncs_with(&self, error: i32) {
+        std::fs::write(self.file(), format!("{error}s")).unwrap();
+    }
+
     /// From now on it writes.
     pub(crate) fn heal(&self) {
         std::fs::remove_file(self.file()).unwrap();

@@ -61,9 +61,19 @@ impl Postgres {
 
     /// Ends it as `pg_ctl stop -m fast` does: connections are cut.
     pub(crate) async fn stop(&mut self) {
+        self.end("-INT").await;
+    }
+
+    /// Ends it as `pg_ctl stop -m immediate` does: it has to recover when it serves again.
+    #[allow(dead_code, reason = "not all of it is needed everywhere")]
+    pub(crate) async fn crash(&mut self) {
+        self.end("-QUIT").await;
+    }
+
+    async fn end(&mut self, signal: &str) {
         let mut server = self.server.take().unwrap();
         let id = server.id().unwrap().to_string();
-        Command::new("kill").args(["-INT", &id]).status().await.unwrap();
+        Command::new("kill").args([signal, &id]).status().await.unwrap();
         server.wait().await.unwrap();
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`node::TestNode`] is the gateway, [`client::TestClient`] one subscription with the same verbs
 //! over every transport, [`http`] a small HTTP/1.1 client that can also say what is malformed,
-//! [`ws`] frames byte by byte, [`jwt`] tokens forged by hand, [`scrape`] what `/metrics` tells.
+//! [`ws`] frames byte by byte, [`clock`] a clock that jumps, [`jwt`] tokens forged by hand,
+//! [`scrape`] what `/metrics` tells.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@
 )]
 
 pub mod client;
+pub mod clock;
 pub mod http;
 pub mod jwt;
 pub mod node;

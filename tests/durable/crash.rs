@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::common::client::Transport;
-use super::common::http::{Connection, Request};
+use super::common::http::{Connection, Request, Response};
 use super::common::node::{Login, TestNode};
 use super::common::{id_of, offset_of, value_of};
 use super::follower::follow;
@@ -19,12 +20,58 @@ const POSTERS: usize = 8;
 /// How long a life of the node may be at the most, behind its start.
 const LIFE: u64 = 300;
 
-/// What a poster was told of its posts: their numbers with their ids, in its order.
-type Acknowledged = Vec<(u64, String)>;
+/// What a poster was told of its posts: the numbers of those that are published with their ids, in its
+/// order, and those of which it was told that they are not.
+#[derive(Default)]
+struct Told {
+    acknowledged: Vec<(u64, String)>,
+    refused: Vec<u64>,
+}
 
-/// Kills `node`, which has a durable root, `crashes` times while eight post and four listen, one over each transport. Then:
-/// every acknowledged post is in history, once, in one order consistent with each poster's own;
-/// everybody who listened heard exactly that; offsets rise by one.
+/// Eight who post to the durable root of a node and four who listen, one over each transport.
+pub(crate) struct Crowd {
+    goes_on: Arc<AtomicBool>,
+    posters: Vec<JoinHandle<Told>>,
+    listeners: Vec<JoinHandle<Vec<Value>>>,
+}
+
+impl Crowd {
+    pub(crate) async fn begin(node: &TestNode) -> Self {
+        let (address, goes_on) = (node.address(), Arc::new(AtomicBool::new(true)));
+        let (mut posters, mut listeners) = (Vec::new(), Vec::new());
+        for poster in 0..POSTERS {
+            let (login, goes_on) = (node.login().await, Arc::clone(&goes_on));
+            posters.push(tokio::spawn(post(address, login, poster, goes_on)));
+        }
+        for transport in Transport::ALL {
+            let login = node.login().await;
+            listeners.push(tokio::spawn(follow(address, login, transport, "the end")));
+        }
+        Self { goes_on, posters, listeners }
+    }
+
+    /// Has it end, and then: every acknowledged post is in history, once, in one order consistent with
+    /// each poster's own, and none that was refused; everybody who listened heard exactly that; offsets
+    /// rise by one.
+    pub(crate) async fn end(self, node: &TestNode) {
+        self.goes_on.store(false, Ordering::Relaxed);
+        let mut told = Vec::new();
+        for poster in self.posters {
+            told.push(poster.await.unwrap());
+        }
+        let alice = node.login().await;
+        node.post(&alice, "the end").await;
+        let kept = all(node, &alice, "since", "0").await;
+        check(&kept, &told);
+        for listener in self.listeners {
+            let heard = listener.await.unwrap();
+            assert_eq!(heard.len(), kept.len());
+            assert!(heard == kept, "heard something else");
+        }
+    }
+}
+
+/// Kills `node`, which has a durable root, `crashes` times while a crowd is at it.
 ///
 /// Between its death and its next life `cut` may do something to what it left.
 pub(crate) async fn survive(
@@ -33,18 +80,7 @@ pub(crate) async fn survive(
     cut: impl Fn(&TestNode, &mut Random),
 ) {
     let mut random = Random::of_environment();
-    let address = node.address();
-    let goes_on = Arc::new(AtomicBool::new(true));
-    let mut posters = Vec::new();
-    for poster in 0..POSTERS {
-        let (login, goes_on) = (node.login().await, Arc::clone(&goes_on));
-        posters.push(tokio::spawn(post(address, login, poster, goes_on)));
-    }
-    let mut listeners = Vec::new();
-    for transport in Transport::ALL {
-        let login = node.login().await;
-        listeners.push(tokio::spawn(follow(address, login, transport, "the end")));
-    }
+    let crowd = Crowd::begin(&node).await;
     for _ in 0..crashes {
         tokio::time::sleep(Duration::from_millis(random.below(LIFE))).await;
         node.signal("KILL").await;
@@ -54,44 +90,32 @@ pub(crate) async fn survive(
         reads(&node).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
-    goes_on.store(false, Ordering::Relaxed);
-    let mut acknowledged = Vec::new();
-    for poster in posters {
-        acknowledged.push(poster.await.unwrap());
-    }
-    let alice = node.login().await;
-    node.post(&alice, "the end").await;
-    let kept = all(&node, &alice, "since", "0").await;
-    check(&kept, &acknowledged);
-    for listener in listeners {
-        let heard = listener.await.unwrap();
-        assert_eq!(heard.len(), kept.len());
-        assert!(heard == kept, "heard something else");
-    }
+    crowd.end(&node).await;
 }
 
 /// Posts numbers one after the other, each until it is acknowledged where it has a key; else once.
-async fn post(
-    address: SocketAddr,
-    login: Login,
-    poster: usize,
-    goes_on: Arc<AtomicBool>,
-) -> Acknowledged {
+async fn post(address: SocketAddr, login: Login, poster: usize, goes_on: Arc<AtomicBool>) -> Told {
     let is_keyed = poster.is_multiple_of(2);
-    let (mut acknowledged, mut number) = (Vec::new(), 0);
+    let (mut told, mut number) = (Told::default(), 0);
     let mut connection = None;
     while goes_on.load(Ordering::Relaxed) {
         let answer = attempt(address, &login, &mut connection, (poster, number)).await;
-        if let Some(answer) = &answer {
-            acknowledged.push((number, id_of(answer).to_owned()));
-        } else {
+        let is_done = answer.as_ref().is_some_and(|answer| answer.status == 200);
+        match answer {
+            Some(answer) if is_done => {
+                told.acknowledged.push((number, id_of(&answer.json()).to_owned()));
+            }
+            Some(_) if !is_keyed => told.refused.push(number),
+            _ => {}
+        }
+        if !is_done {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        if answer.is_some() || !is_keyed {
+        if is_done || !is_keyed {
             number += 1;
         }
     }
-    acknowledged
+    told
 }
 
 async fn attempt(
@@ -99,7 +123,7 @@ async fn attempt(
     login: &Login,
     kept: &mut Option<Connection>,
     (poster, number): (usize, u64),
-) -> Option<Value> {
+) -> Option<Response> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
         None => Connection::try_open(address, None).await.ok()?,
@@ -109,15 +133,14 @@ async fn attempt(
     connection.write(&request.bytes(address, true)).await;
     let answer = connection.try_response().await?;
     *kept = Some(connection);
-    // A database that is not there yet, or anything else that is told.
-    (answer.status == 200).then(|| answer.json())
+    Some(answer)
 }
 
 fn key(poster: usize, number: u64) -> String {
     format!("{poster}-{number}")
 }
 
-fn check(kept: &[Value], acknowledged: &[Acknowledged]) {
+fn check(kept: &[Value], told: &[Told]) {
     let offsets = kept.iter().map(|message| offset_of(id_of(message)));
     assert!(offsets.eq(1..=kept.len() as u64), "offsets rise by one");
     let epochs: HashSet<_> = kept.iter().map(|message| id_of(message).split('-').next()).collect();
@@ -127,7 +150,11 @@ fn check(kept: &[Value], acknowledged: &[Acknowledged]) {
         let earlier = places.insert(value_of(message), (place, id_of(message)));
         assert!(earlier.is_none(), "twice: {message}");
     }
-    for (poster, acknowledged) in acknowledged.iter().enumerate() {
+    for (poster, Told { acknowledged, refused }) in told.iter().enumerate() {
+        for number in refused {
+            let value = format!("{poster}:{number}");
+            assert!(!places.contains_key(value.as_str()), "{value} was refused, and is there");
+        }
         let mut before = 0;
         for (number, id) in acknowledged {
             let value = format!("{poster}:{number}");
@@ -138,8 +165,9 @@ fn check(kept: &[Value], acknowledged: &[Acknowledged]) {
             before = *place;
         }
     }
-    let count: usize = acknowledged.iter().map(Vec::len).sum();
-    eprintln!("{} kept, {count} acknowledged", kept.len());
+    let count: usize = told.iter().map(|told| told.acknowledged.len()).sum();
+    let refused: usize = told.iter().map(|told| told.refused.len()).sum();
+    eprintln!("{} kept, {count} acknowledged, {refused} refused", kept.len());
     assert!(count > 0, "nothing was acknowledged");
 }
 

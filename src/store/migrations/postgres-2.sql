@@ -17,3 +17,5 @@ CREATE TABLE pushgate_messages (
     retry_ip text,
     PRIMARY KEY (channel, number)
 );
+CREATE INDEX pushgate_messages_retries ON pushgate_messages (channel, accepted)
+    WHERE retry_key IS NOT NULL;

@@ -5,20 +5,21 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::super::error::StoreError;
-use super::open::open;
+use super::open::{Unfit, has_all_pages, open};
 use crate::channel::Epoch;
 
 /// Copies the database at `from`, which a gateway may use, into the empty file `to`, and looks whether
 /// the copy is sound.
 pub(in crate::store) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let copied = || -> rusqlite::Result<String> {
+    let copied = || -> Result<String, Unfit> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let source = Connection::open_with_flags(from, flags)?;
         source.busy_timeout(super::open::PATIENCE)?;
+        has_all_pages(&source, from)?;
         source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
         let copy = Connection::open_with_flags(to, flags)?;
         copy.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        Ok(copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?)
     };
     match copied() {
         Ok(sound) if sound == "ok" => Ok(()),

@@ -61,7 +61,9 @@ impl File {
         self.tried = Instant::now();
         if written.is_err() {
             // Reading goes on. What a disk cannot take back now it can later.
-            drop(self.be_sure());
+            if self.be_sure().is_err() {
+                drop(self.unsay());
+            }
             self.look();
         } else if is_about_topics {
             self.read_again();
@@ -164,14 +166,32 @@ impl File {
                 return Err(Failed::Other("another program holds it".to_owned()));
             }
         }
+        self.take_back()?;
+        self.doubts.clear();
+        Ok(())
+    }
+
+    /// Where a disk does not take that, has the system know it at least, and the doubts stay: so where
+    /// this process dies before the disk is well, and the machine does not, the next one does not find
+    /// what was told to have failed.
+    fn unsay(&mut self) -> rusqlite::Result<()> {
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        self.connection.pragma_update(None, "synchronous", "OFF")?;
+        let taken = self.take_back();
+        self.connection.pragma_update(None, "synchronous", "FULL").and(taken)
+    }
+
+    fn take_back(&mut self) -> rusqlite::Result<()> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         for (channel, offset) in &self.doubts {
             messages::take_back(&transaction, channel, *offset)?;
         }
-        transaction.commit()?;
-        self.doubts.clear();
-        Ok(())
+        // Also where nothing of it can be seen: what is written now lies over it in the log.
+        rewrite(&transaction)?;
+        transaction.commit()
     }
 
     /// Goes over to another file that stands in the place of ours. What is written into one that has no
@@ -216,9 +236,7 @@ impl File {
     fn touch(&mut self) -> rusqlite::Result<()> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let version: i64 =
-            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        transaction.pragma_update(None, "user_version", version)?;
+        rewrite(&transaction)?;
         transaction.commit()
     }
 
@@ -319,6 +337,12 @@ fn write(connection: &Connection, rows: &mut Rows, asked: &mut Asked) -> rusqlit
         Asked::Forget(channel, _) => Written::Forgot(messages::forget(connection, channel)?),
         Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
     })
+}
+
+/// Writes the first page as it is.
+fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 /// Whether another program holds the file.

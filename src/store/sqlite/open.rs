@@ -23,7 +23,26 @@ pub(super) type Identity = (u64, u64);
 /// A connection to the file at `path`, brought to this version.
 pub(super) fn open(path: &Path) -> Result<Connection, Unfit> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    set_up(Connection::open_with_flags(path, flags)?)
+    let connection = set_up(Connection::open_with_flags(path, flags)?)?;
+    has_all_pages(&connection, path)?;
+    Ok(connection)
+}
+
+/// Looks that the last page is there to its end: what a file lacks there SQLite reads as zeros.
+pub(super) fn has_all_pages(connection: &Connection, path: &Path) -> Result<(), Unfit> {
+    // A page that a crash left half copied is whole in the log.
+    let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+    let copied = connection
+        .query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?));
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let wanted = number("page_count")?.saturating_mul(number("page_size")?);
+    let wanted = u64::try_from(wanted).unwrap_or(0);
+    let found = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
+    // A disk that cannot be written can be read.
+    if copied.unwrap_or(false) && found < wanted {
+        return Err(Unfit::Other(format!("it is torn: it has {found} bytes of {wanted}")));
+    }
+    Ok(())
 }
 
 pub(super) fn set_up(mut connection: Connection) -> Result<Connection, Unfit> {

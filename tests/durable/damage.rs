@@ -1,0 +1,181 @@
+//! Files that were damaged, that are of another version, or that another process uses.
+
+use std::path::Path;
+use std::process::Output;
+
+use super::common::client::{TestClient, Transport};
+use super::common::http::{Request, find};
+use super::common::node::{Login, TestNode, command};
+use super::database::{Database, Engine, open};
+use super::{DURABLE, all, reads, say};
+use serde_json::Value;
+
+/// A durable root and a durable channel `other`.
+fn two() -> String {
+    format!("{DURABLE}[channels.other]\ndurable = true\nkind = \"message\"\n")
+}
+
+/// Ends the node, and has all that it wrote in its one file; where that is.
+async fn rest(node: &mut TestNode) -> std::path::PathBuf {
+    assert!(node.terminate().await.success());
+    let merged = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let is_busy: i64 = open(node).query_row(merged, [], |row| row.get(0)).unwrap();
+    assert_eq!(is_busy, 0);
+    node.data_dir().join("pushgate.db")
+}
+
+/// Another gateway on the data of a node.
+async fn second(data: &Path) -> Output {
+    let mut second = command();
+    second.args(["--bind", "127.0.0.1", "--port", "0", "--data-dir"]).arg(data);
+    super::common::guarded("its end", second.output()).await.unwrap()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_whose_last_page_is_torn_is_refused_by_name_and_left_as_it_is() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 200).await;
+    let path = rest(&mut node).await;
+    let whole = std::fs::read(&path).unwrap();
+    for missing in [1, 2048, 4096, 3 * 4096 + 100] {
+        let torn = &whole[..whole.len() - missing];
+        std::fs::write(&path, torn).unwrap();
+        let output = second(&node.data_dir()).await;
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{missing}: {told}");
+        assert!(told.contains("pushgate.db cannot be used as database"), "{missing}: {told}");
+        assert_eq!(std::fs::read(&path).unwrap(), torn, "{missing}: nothing is made of it");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    node.start_again().await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
+    for waste in [0x00, 0xff, 0x5a] {
+        let mut node = TestNode::with_config(&two()).await;
+        let alice = node.login().await;
+        let mut said = say(&node, &alice, 1500).await;
+        let other = node.post_to("other", &alice, "other").await;
+        // Ten minutes ago: of what is younger, keys have to be read too.
+        let earlier = "UPDATE pushgate_messages SET accepted = accepted - 600000 \
+                       WHERE channel = (SELECT id FROM pushgate_channels WHERE name = '')";
+        open(&node).execute(earlier, []).unwrap();
+        let path = rest(&mut node).await;
+        let mut file = std::fs::read(&path).unwrap();
+        let id = format!("\"id\":\"{}\"", super::id_of(&said[99]));
+        let page = find(&file, id.as_bytes()).map(|at| at / 4096 * 4096).unwrap();
+        let sound = file[page..page + 4096].to_vec();
+        file[page..page + 4096].fill(waste);
+        std::fs::write(&path, &file).unwrap();
+        node.start_again().await;
+        reads(&node).await;
+        said.extend(trust(&node, &alice, &said).await);
+        let others = Request::get("/history/other").bearer(&alice.token).send(&node).await.ok();
+        assert_eq!(others["messages"][0], other);
+        let output = node.output();
+        let line = output.lines().find(|line| line.contains("damaged")).expect("it is logged");
+        assert!(line.contains("pushgate.db"), "{line}");
+        // Put back, nothing was lost by any of this.
+        let path = rest(&mut node).await;
+        let mut file = std::fs::read(&path).unwrap();
+        file[page..page + 4096].copy_from_slice(&sound);
+        std::fs::write(&path, &file).unwrap();
+        node.start_again().await;
+        reads(&node).await;
+        assert_eq!(all(&node, &alice, "since", "0").await, said);
+    }
+}
+
+/// Uses a node whose root has a damaged page among its oldest messages; what is posted meanwhile.
+async fn trust(node: &TestNode, login: &Login, said: &[Value]) -> Option<Value> {
+    // What is sound is served.
+    let next = node.post(login, "next").await;
+    let page =
+        node.history(login, &format!("since={}&limit=1000", super::id_of(&said[1399]))).await;
+    assert_eq!(page["messages"].as_array().unwrap().len(), 101);
+    // What cannot be read is not taken for what is not there.
+    for query in ["since=0".to_owned(), format!("before={}", super::id_of(&said[150]))] {
+        let target = format!("/history?limit=1000&{query}");
+        let answer = Request::get(&target).bearer(&login.token).send(node).await;
+        answer.problem(503, "unavailable");
+    }
+    let query = login.query(&format!("since={}", super::id_of(&said[9])));
+    assert_eq!(TestClient::try_connect_status(node, Transport::Stream, &query).await, 503);
+    Some(next)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_missing_is_told_and_is_a_gap() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 20).await;
+    node.terminate().await;
+    open(&node).execute_batch("DELETE FROM pushgate_messages WHERE number = 5").unwrap();
+    node.start_again().await;
+    reads(&node).await;
+    let page = node.history(&alice, &format!("since={}", super::id_of(&said[1]))).await;
+    assert_eq!(page["gap"]["next"], super::id_of(&said[5]));
+    assert_eq!(page["messages"], serde_json::json!(said[5..]));
+    let output = node.output();
+    let line = output.lines().find(|line| line.contains("lost a message")).expect("it is logged");
+    assert!(line.contains("missing") && line.contains('5'), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_a_newer_version_is_refused_and_keeps_what_it_has() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 20).await;
+    let path = rest(&mut node).await;
+    open(&node).pragma_update(None, "user_version", 99).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let output = second(&node.data_dir()).await;
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("pushgate.db") && told.contains("version 99"), "{told}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    open(&node).pragma_update(None, "user_version", 2).unwrap();
+    node.start_again().await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_a_newer_version_are_not_touched() {
+    let database = Database::start(Engine::Postgres).await;
+    let mut node = database.node(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 20).await;
+    database.execute(&node, "INSERT INTO pushgate_migrations (version) VALUES (99)").await;
+    node.restart().await;
+    let refused = async || Request::get("/history").bearer(&alice.token).send(&node).await.status;
+    super::until("an answer", refused, |status| *status == 503).await;
+    let post = Request::post("/post").bearer(&alice.token).form(&[("value", "lost")]);
+    post.send(&node).await.problem(503, "unavailable");
+    let output = async || node.output().contains("version 99");
+    super::until("the reason", output, |is| *is).await;
+    database.execute(&node, "DELETE FROM pushgate_migrations WHERE version = 99").await;
+    // It comes by itself.
+    reads(&node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_is_refused_and_takes_nothing_from_the_first() {
+    let node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let mut said = say(&node, &alice, 20).await;
+    let output = second(&node.data_dir()).await;
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let process = format!("process {}", node.process_id());
+    assert!(told.contains("in use") && told.contains(&process), "{told}");
+    said.push(node.post(&alice, "still here").await);
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+}
