@@ -39,7 +39,7 @@ use common::client::{PollAnswer, TestClient, Transport};
 use common::http::{Request, Response, encode};
 use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
 use common::{at_offset, id_of, offset_of, until, value_of};
-use database::{Database, Engine};
+use database::{Database, Engine, open};
 use powercut::Powercut;
 use serde_json::{Value, json};
 
