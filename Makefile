@@ -1,10 +1,10 @@
-# build, test, lint, bench, abuse, clean. `make test` installs what the tests need, and says so.
+# build, test, soak, lint, bench, abuse, clean. `make test` installs what the tests need, and says so.
 
 CARGO ?= cargo
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 export PUSHGATE_TEST_PYTHON ?= $(TARGET)/python/bin/python
 
-.PHONY: build test install lint bench abuse clean
+.PHONY: build test soak install lint bench abuse clean
 
 build:
 	$(CARGO) build --release
@@ -15,6 +15,13 @@ build:
 test: install lint
 	@# Some tests open thousands of sockets; a shell's soft limit is often 1024.
 	ulimit -n $$(ulimit -Hn) || true; $(CARGO) test
+
+# make soak CRASHES=1000 POWER_CUTS=1000 CRASH_SEED=7; see tests/durable/crash.rs. Each test prints its seed.
+CRASHES ?= 200
+POWER_CUTS ?= 200
+soak: install
+	ulimit -n $$(ulimit -Hn) || true; CRASHES=$(CRASHES) POWER_CUTS=$(POWER_CUTS) \
+		$(CARGO) test --test durable -- --nocapture --test-threads 1 what_was_acknowledged_survives
 
 install:
 	@sh tests/install.sh

@@ -39,13 +39,13 @@ use common::client::{PollAnswer, TestClient, Transport};
 use common::http::{Request, Response, encode};
 use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
 use common::{at_offset, id_of, offset_of, until, value_of};
-use database::{Database, Engine};
+use database::{Database, Engine, open};
 use powercut::Powercut;
 use serde_json::{Value, json};
 
 /// A durable root that keeps all that a test says.
 const DURABLE: &str = "[channels.\"\"]\ndurable = true\n\
-                       history = { messages = 100000, seconds = 3600, bytes = 67108864 }\n";
+                       history = { messages = 1000000, seconds = 3600, bytes = 1073741824 }\n";
 
 /// A durable root that keeps the newest ten.
 const TEN: &str = "[channels.\"\"]\ndurable = true\n\
@@ -282,6 +282,43 @@ async fn a_burst_of_large_posts_is_kept(database: Database) {
     assert!(offsets.eq(1..=1000));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rule_of_the_database_refuses_takes_nothing_else_along() {
+    let node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let mut said = vec![node.post(&alice, "before").await];
+    // They come while another program makes the rule, and so share a commit.
+    let other = open(&node);
+    other
+        .execute_batch(
+            "BEGIN IMMEDIATE; CREATE TRIGGER no_spam BEFORE INSERT ON pushgate_messages \
+             WHEN new.message LIKE '%spam%' BEGIN SELECT RAISE(ABORT, 'no spam'); END",
+        )
+        .unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        let value = format!("{}{number}", if number % 3 == 1 { "spam" } else { "word" });
+        let post = Request::post("/post").bearer(&alice.token).form(&[("value", &value)]);
+        waiting.push((value, post.begin(&node).await));
+    }
+    other.execute_batch("COMMIT").unwrap();
+    for (value, mut connection) in waiting {
+        let answer = connection.response().await;
+        if value.starts_with("spam") {
+            answer.problem(400, "bad-request");
+        } else {
+            said.push(answer.ok());
+        }
+    }
+    said.sort_by_key(|message| offset_of(id_of(message)));
+    assert_eq!(said.len(), 14);
+    assert!(said.iter().map(|message| offset_of(id_of(message))).eq(1..=14), "{said:?}");
+    assert_eq!(all(&node, &alice, "since", "0").await, said);
+    let sql = "SELECT sum(octet_length(message)) = (SELECT bytes FROM pushgate_channels) \
+               AND max(number) = (SELECT last FROM pushgate_channels) FROM pushgate_messages";
+    assert!(other.query_row(sql, [], |row| row.get::<_, bool>(0)).unwrap());
+}
+
 async fn every_kind_survives(database: Database) {
     let kinds = "[channels.chat]\ndurable = true\n[channels.camera]\ndurable = true\n\
                  [channels.values]\nkind = \"json\"\nanonymous = true\ndurable = true\n";
@@ -310,16 +347,20 @@ async fn every_kind_survives(database: Database) {
     assert_eq!(values.next().await["data"], value);
 }
 
+/// Twenty, or as many as a variable of the environment says: `make soak` has ten times as many.
+fn times(name: &str) -> u32 {
+    std::env::var(name).map_or(20, |count| count.parse().unwrap())
+}
+
 async fn what_was_acknowledged_survives_any_crash(database: Database) {
-    crash::survive(database.node(DURABLE).await, 20, |_, _| ()).await;
+    crash::survive(database.node(DURABLE).await, times("CRASHES"), |_, _| ()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_the_loss_of_power() {
     let powercut = Powercut::new();
     let node = powercut.apply(Setup::default().config(DURABLE)).start().await;
-    let cuts = std::env::var("POWER_CUTS").map_or(20, |cuts| cuts.parse().unwrap());
-    crash::survive(node, cuts, |node, random| powercut.cut(node, random)).await;
+    crash::survive(node, times("POWER_CUTS"), |node, random| powercut.cut(node, random)).await;
 }
 
 on_every_transport!(

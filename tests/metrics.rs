@@ -15,7 +15,7 @@ use common::http::{Connection, Request};
 use common::node::{API_KEY, TestNode, api_key_config};
 use common::scrape::{Scrape, connections, delivered, ended, reaches, series};
 use common::ws::{RawSocket, TEXT, frame, header};
-use common::{id_of, value_of};
+use common::{GUARD, id_of, value_of};
 use serde_json::json;
 
 on_every_transport!(publications_and_their_deliveries_are_counted, gaps_that_are_told_are_counted);
@@ -109,6 +109,42 @@ async fn what_a_websocket_says_and_hears_is_counted_to_the_byte() {
     assert_eq!(scrape.count("pushgate_rejections_total{way=\"ws\",code=\"bad-request\"}"), 1);
     assert_eq!(scrape.sum("pushgate_rejections_total"), 1);
     assert_eq!(scrape.count(&delivered(Transport::Ws, "publication")), 4);
+}
+
+#[tokio::test]
+async fn posts_that_are_on_disk_are_counted_and_the_commits_that_they_shared() {
+    const POSTS: u64 = 20;
+    let node = TestNode::with_config("[channels.data]\nkind = \"json\"\ndurable = true").await;
+    let bob = node.login().await;
+    let counts = async || {
+        let scrape = Scrape::of(&node).await;
+        let of = |name: &str| scrape.count(&format!("pushgate_durable_{name}_total"));
+        (of("posts"), of("commits"))
+    };
+    assert_eq!(counts().await, (0, 0));
+    let mut socket = RawSocket::open(&node, &format!("/ws/data?{}", bob.query(""))).await;
+    socket.write(&frame(TEXT, b"\"alone\"")).await;
+    assert_eq!(socket.next().await.unwrap().text(), "\"alone\"");
+    assert_eq!(counts().await, (1, 1));
+    // Another program holds the file until all wait for it: what is said behind them was read.
+    let other = rusqlite::Connection::open(node.data_dir().join("pushgate.db")).unwrap();
+    other.busy_timeout(GUARD).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for number in 0..POSTS {
+        socket.write(&frame(TEXT, number.to_string().as_bytes())).await;
+    }
+    socket.write(&frame(TEXT, b"{")).await;
+    assert!(socket.next().await.unwrap().text().contains("bad-request"));
+    other.execute_batch("COMMIT").unwrap();
+    for number in 0..POSTS {
+        assert_eq!(socket.next().await.unwrap().text(), number.to_string());
+    }
+    // Those that came first were tried by themselves.
+    let (posts, commits) = counts().await;
+    assert_eq!(posts, 1 + POSTS);
+    assert!((2..=3).contains(&commits), "{commits} commits");
+    node.post(&bob, "kept in memory").await;
+    assert_eq!(counts().await, (posts, commits));
 }
 
 #[tokio::test]

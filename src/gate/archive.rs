@@ -13,7 +13,7 @@ use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::hub::{Channel, Reach};
 use crate::identity::ClientId;
-use crate::store::{Append, Database, DatabaseError, Loaded, Retried, Window};
+use crate::store::{Append, Database, DatabaseError, Loaded, Retried, Tally, Window};
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
@@ -46,6 +46,11 @@ impl Archive {
     /// Has a publication written down, or gives it back.
     pub(super) fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
         self.database.append(append)
+    }
+
+    /// What was counted of posts that were written down.
+    pub(super) fn tally(&self) -> &Tally {
+        self.database.tally()
     }
 
     async fn read(&self, name: &ChannelName) -> Option<MutexGuard<'_, ()>> {

@@ -79,6 +79,9 @@ impl Gate {
         page.tell_sum(&metrics::PUBLICATIONS, self.threads().map(|it| counts(&it.publications)))?;
         page.tell_sum(&metrics::DIRECT_MESSAGES, self.threads().map(|it| counts(&it.direct)))?;
         page.tell_sum(&metrics::REPEATED, self.threads().map(|it| counts(&it.repeated)))?;
+        let stored = self.archive.tally();
+        page.tell_sum(&metrics::DURABLE_POSTS, [counts(&stored.posts)])?;
+        page.tell_sum(&metrics::DURABLE_COMMITS, [counts(&stored.commits)])?;
         page.tell_sum(&metrics::IGNORED, self.threads().map(|it| counts(&it.ignored)))?;
         let at_once = self.threads().map(|it| counts(&it.delivered));
         let later = self.workers().map(|it| counts(&it.delivered));

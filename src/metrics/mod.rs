@@ -57,6 +57,10 @@ metrics! {
         "Messages for one client that were accepted, by the way they came.";
     REPEATED, Counter, "pushgate_repeated_posts_total", ["way"],
         "Posts that were answered from an earlier one under their idempotency key, and published nothing.";
+    DURABLE_POSTS, Counter, "pushgate_durable_posts_total", [],
+        "Posts to durable channels that are on disk.";
+    DURABLE_COMMITS, Counter, "pushgate_durable_commits_total", [],
+        "Commits that posts to durable channels shared, each with a sync of the disk of its own.";
     IGNORED, Counter, "pushgate_ignored_messages_total", [],
         "Messages over WebSocket that are ignored by the contract of their kind of channel.";
     DELIVERIES, Counter, "pushgate_deliveries_total", ["transport", "what"],

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{Answer, Append, Change, Changed, DatabaseError, Loaded, Retried, Window};
+use super::tally::Tally;
 use crate::channel::{ChannelName, Position, Topics};
 
 /// How much may wait for the database. What comes on top fails with [`DatabaseError::Unavailable`].
@@ -113,9 +114,17 @@ impl Asked {
 }
 
 /// Tells all of `batch` what became of it, in its order, or why all of it failed.
-pub(super) fn answer(batch: Vec<Asked>, written: Result<Vec<Written>, DatabaseError>) {
+pub(super) fn answer(
+    batch: Vec<Asked>,
+    written: Result<Vec<Written>, DatabaseError>,
+    tally: &Tally,
+) {
     match written {
-        Ok(written) => batch.into_iter().zip(written).for_each(|(asked, done)| asked.told(done)),
+        Ok(written) => {
+            // Whoever is answered finds it counted.
+            tally.committed(&written);
+            batch.into_iter().zip(written).for_each(|(asked, done)| asked.told(done));
+        }
         Err(error) => batch.into_iter().for_each(|asked| asked.failed(&error)),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::tally::Tally;
 use crate::channel::{Bounds, ChannelName, Position, Retry, Stored, Topic, Topics};
 
 /// The topics as the database has them; none until it was read for the first time.
@@ -74,6 +75,9 @@ pub trait Database: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`DatabaseError::Unavailable`].
     fn channels(&self) -> Answer<'_, Vec<String>>;
+
+    /// What was counted of it, since the process started.
+    fn tally(&self) -> &Tally;
 }
 
 /// A publication on its way to the disk.

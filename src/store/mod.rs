@@ -19,6 +19,7 @@ mod postgres;
 #[cfg(test)]
 mod scratch;
 mod sqlite;
+mod tally;
 
 pub use backup::{backup, restore};
 pub use database::{
@@ -35,3 +36,4 @@ pub use journal::{
 pub use lock::Lock;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+pub use tally::Tally;

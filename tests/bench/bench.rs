@@ -9,6 +9,9 @@
 //! bench [SCENARIO…] [--quick] [--rounds N] [--self-check | --against BINARY] [--json FILE]
 //! ```
 //!
+//! The floor of durable posts is another: a bare loop through SQLite (`commits.rs`), on the disk that
+//! `BENCH_DISK` names a folder of.
+//!
 //! Without names all scenarios run (`scenarios` lists them). `--self-check` measures the floor
 //! against the floor: ratios near 1.00 say that the measuring is sound. On a machine that is not quiet
 //! more rounds help (`--rounds 7`). `--against BINARY` puts another gateway in the place of the floor,
@@ -25,6 +28,8 @@
 
 mod arguments;
 mod churn;
+mod commits;
+mod disk;
 mod floor;
 mod frames;
 mod gateway;
@@ -35,11 +40,13 @@ mod ledger;
 mod link;
 mod login;
 mod machine;
+mod posters;
 mod process;
 mod report;
 mod room;
 mod row;
 mod scenarios;
+mod syncs;
 mod usage;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! The gateway: where its binary is, and the configuration that it is measured with.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,16 +25,31 @@ pub(crate) fn start() -> io::Result<Server> {
 
 /// As [`start`], with more of a configuration; its first lines are still of `[limits]`.
 pub(crate) fn start_with(more: &str) -> io::Result<Server> {
-    start_of("gateway", binary()?.as_os_str(), more)
+    start_of("gateway", binary()?.as_os_str(), &std::env::temp_dir(), more, [])
+}
+
+/// As [`start_with`], with its data in the folder `parent` and more of an environment.
+pub(crate) fn start_on(
+    parent: &Path,
+    more: &str,
+    environment: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> io::Result<Server> {
+    start_of("gateway", binary()?.as_os_str(), parent, more, environment)
 }
 
 /// As [`start`], but another one than ours.
 pub(crate) fn start_other(binary: &Path) -> io::Result<Server> {
-    start_of("other gateway", binary.as_os_str(), "")
+    start_of("other gateway", binary.as_os_str(), &std::env::temp_dir(), "", [])
 }
 
-fn start_of(name: &'static str, binary: &OsStr, more: &str) -> io::Result<Server> {
-    let directory = fresh_directory()?;
+fn start_of(
+    name: &'static str,
+    binary: &OsStr,
+    parent: &Path,
+    more: &str,
+    environment: impl IntoIterator<Item = (&'static str, OsString)>,
+) -> io::Result<Server> {
+    let directory = fresh_directory(parent)?;
     let config = directory.join("config.toml");
     std::fs::write(&config, format!("{CONFIG}{more}"))?;
     let mut command = machine::server_command(binary);
@@ -46,6 +61,7 @@ fn start_of(name: &'static str, binary: &OsStr, more: &str) -> io::Result<Server
             command.env_remove(name);
         }
     }
+    command.envs(environment);
     Server::start(name, command, Some(directory))
 }
 
@@ -55,12 +71,12 @@ fn binary() -> io::Result<PathBuf> {
     named.or(built).ok_or_else(|| io::Error::other("no gateway: set BENCH_GATEWAY to its binary"))
 }
 
-fn fresh_directory() -> io::Result<PathBuf> {
+fn fresh_directory(parent: &Path) -> io::Result<PathBuf> {
     use std::sync::atomic::{AtomicU32, Ordering};
     static STARTED: AtomicU32 = AtomicU32::new(0);
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let name = format!("pushgate-bench-{}-{number}", std::process::id());
-    let directory = std::env::temp_dir().join(name);
+    let directory = parent.join(name);
     std::fs::create_dir(&directory)?;
     Ok(directory)
 }

@@ -73,8 +73,57 @@ impl Lanes {
         Ok(true)
     }
 
+    /// Asks at a pace for `time`, on whichever lanes have nothing under way: `burst` at once, on average,
+    /// so often that there are `per_second`. Returns once everything is answered.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn run_paced(
+        &mut self,
+        exchange: &mut impl Exchange,
+        (burst, per_second): (f64, f64),
+        time: Duration,
+        limit: Duration,
+    ) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        let mut idle: Vec<usize> = (0..self.links.len()).collect();
+        let (start, mut asked) = (Instant::now(), 0.0);
+        loop {
+            let bursts = (start.elapsed().as_secs_f64() * per_second / burst).floor() + 1.0;
+            let is_over = start.elapsed() >= time;
+            while !is_over
+                && asked < (bursts * burst).floor()
+                && let Some(lane) = idle.pop()
+            {
+                asked += f64::from(u8::from(self.ask(lane, exchange)?));
+            }
+            if is_over && idle.len() == self.links.len() {
+                return Ok(());
+            }
+            if start.elapsed() > limit {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "requests left unanswered"));
+            }
+            let next = start + Duration::from_secs_f64(bursts * burst / per_second);
+            self.poll.poll(&mut events, Some(next.saturating_duration_since(Instant::now())))?;
+            for event in &events {
+                if self.is_answered(event, exchange)? {
+                    idle.push(event.token().0);
+                }
+            }
+        }
+    }
+
     /// Reads what came on a lane and asks on; `true` when the lane has fallen idle by that.
     fn on_ready(
+        &mut self,
+        event: &mio::event::Event,
+        exchange: &mut impl Exchange,
+    ) -> io::Result<bool> {
+        Ok(self.is_answered(event, exchange)? && !self.ask(event.token().0, exchange)?)
+    }
+
+    /// Reads what came on a lane; `true` when that was its answer.
+    fn is_answered(
         &mut self,
         event: &mio::event::Event,
         exchange: &mut impl Exchange,
@@ -94,6 +143,6 @@ impl Lanes {
         if !open {
             return Err(io::Error::other("the server ended a keep-alive connection"));
         }
-        Ok(answered && !self.ask(lane, exchange)?)
+        Ok(answered)
     }
 }

@@ -189,13 +189,18 @@ impl Ledger {
 
     /// The latencies below which half and 99 % of all deliveries lie, from the post to the arrival.
     pub(crate) fn latency(&mut self) -> Option<Latency> {
-        self.latencies.sort_unstable();
-        let at = |share: f64| {
-            let index = (self.latencies.len() as f64 * share) as usize;
-            self.latencies.get(index).map(|us| Duration::from_micros(u64::from(*us)))
-        };
-        Some(Latency { p50: at(0.50)?, p99: at(0.99)? })
+        latency(&mut self.latencies)
     }
+}
+
+/// The latencies below which half and 99 % of all lie, which are in microseconds.
+pub(crate) fn latency(all: &mut [u32]) -> Option<Latency> {
+    all.sort_unstable();
+    let at = |share: f64| {
+        let index = (all.len() as f64 * share) as usize;
+        all.get(index).map(|us| Duration::from_micros(u64::from(*us)))
+    };
+    Some(Latency { p50: at(0.50)?, p99: at(0.99)? })
 }
 
 /// How long deliveries took.

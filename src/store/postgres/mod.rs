@@ -25,6 +25,7 @@ use super::database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
 };
 use super::error::StoreError;
+use super::tally::Tally;
 use crate::channel::{ChannelName, Topics};
 
 /// How long the server may take for anything: to connect, to change, to read.
@@ -42,6 +43,7 @@ pub struct Postgres {
     queue: Queue,
     topics: TopicsTold,
     is_reached: Arc<AtomicBool>,
+    tally: Arc<Tally>,
     task: JoinHandle<()>,
 }
 
@@ -52,6 +54,7 @@ struct Speaker {
     waiting: mpsc::Receiver<Asked>,
     topics: watch::Sender<Option<Arc<Topics>>>,
     is_reached: Arc<AtomicBool>,
+    tally: Arc<Tally>,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
     doubts: HashMap<String, u64>,
 }
@@ -85,10 +88,17 @@ impl Postgres {
         let (topics, told) = watch::channel(None);
         let (queue, waiting) = Queue::new();
         let is_reached = Arc::new(AtomicBool::new(false));
-        let reached = Arc::clone(&is_reached);
-        let doubts = HashMap::new();
-        let speaker = Speaker { config, tls, waiting, topics, is_reached: reached, doubts };
-        Ok(Self { queue, topics: told, is_reached, task: tokio::spawn(speaker.speak()) })
+        let tally = Arc::<Tally>::default();
+        let speaker = Speaker {
+            config,
+            tls,
+            waiting,
+            topics,
+            is_reached: Arc::clone(&is_reached),
+            tally: Arc::clone(&tally),
+            doubts: HashMap::new(),
+        };
+        Ok(Self { queue, topics: told, is_reached, tally, task: tokio::spawn(speaker.speak()) })
     }
 }
 
@@ -134,6 +144,10 @@ impl Database for Postgres {
     fn channels(&self) -> Answer<'_, Vec<String>> {
         self.queue.ask(Asked::Channels)
     }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
 }
 
 impl Speaker {
@@ -162,7 +176,7 @@ impl Speaker {
         let until = tokio::time::Instant::now() + pause;
         while let Ok(batch) = tokio::time::timeout_at(until, asked::next(&mut self.waiting)).await {
             let error = DatabaseError::Unavailable(format!("the database is not there: {why}"));
-            asked::answer(batch?, Err(error));
+            asked::answer(batch?, Err(error), &self.tally);
         }
         Some(())
     }
@@ -185,7 +199,7 @@ impl Speaker {
                 batch = asked::next(&mut self.waiting) => {
                     let Some(batch) = batch else { return Err(Over::Asked) };
                     let why = "the database is not there yet".to_owned();
-                    asked::answer(batch, Err(DatabaseError::Unavailable(why)));
+                    asked::answer(batch, Err(DatabaseError::Unavailable(why)), &self.tally);
                 }
             }
         }
@@ -240,13 +254,13 @@ impl Speaker {
                 self.doubts.clear();
                 self.is_reached.store(true, Ordering::Relaxed);
                 let read = if is_about_topics { self.read(client).await } else { Ok(()) };
-                asked::answer(writes, Ok(written));
+                asked::answer(writes, Ok(written), &self.tally);
                 read
             }
             Err(why) => {
                 self.is_reached.store(false, Ordering::Relaxed);
                 let told = format!("the database did not take it: {why}");
-                asked::answer(writes, Err(DatabaseError::Unavailable(told)));
+                asked::answer(writes, Err(DatabaseError::Unavailable(told)), &self.tally);
                 // What the server refuses, it refuses well: it is there.
                 if client.is_closed() || !self.doubts.is_empty() {
                     return Err(why);

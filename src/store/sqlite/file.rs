@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::asked::{self, Asked, Written};
 use super::super::database::DatabaseError;
+use super::super::tally::Tally;
+use super::messages::Rows;
 use super::open::{Identity, identity, open};
 use super::{messages, topics};
 use crate::channel::Topics;
@@ -33,6 +35,7 @@ pub(super) struct File {
     pub(super) opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
+    pub(super) tally: Arc<Tally>,
     /// When something was written last, or tried to be.
     pub(super) tried: Instant,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
@@ -65,7 +68,7 @@ impl File {
         } else if is_about_topics {
             self.read_again();
         }
-        asked::answer(writes, written);
+        asked::answer(writes, written, &self.tally);
     }
 
     fn read_for(&mut self, asked: Asked) {
@@ -128,23 +131,23 @@ impl File {
 
     fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
         let behavior = TransactionBehavior::Immediate;
-        let mut transaction = self.connection.transaction_with_behavior(behavior)?;
-        let (mut written, mut doubts) = (Vec::new(), HashMap::new());
-        for asked in writes {
-            // What a rule of the database refuses takes nothing else along.
-            let savepoint = transaction.savepoint()?;
-            written.push(match write(&savepoint, asked) {
-                Ok(done) => {
-                    savepoint.commit()?;
-                    if let (Written::Appended(position), Asked::Append(append)) = (&done, &asked) {
-                        let channel = append.entry().channel.as_str().to_owned();
-                        doubts.entry(channel).or_insert(position.offset - 1);
-                    }
-                    done
-                }
-                Err(error) if is_refusal(&error) => Written::Refused,
-                Err(error) => return Err(error),
-            });
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let (transaction, written) = match write_all(&transaction, writes) {
+            Ok(written) => (transaction, written),
+            Err(error) if is_refusal(&error) => {
+                drop(transaction);
+                let mut transaction = self.connection.transaction_with_behavior(behavior)?;
+                let written = write_each(&mut transaction, writes)?;
+                (transaction, written)
+            }
+            Err(error) => return Err(error),
+        };
+        let mut doubts = HashMap::new();
+        for (asked, done) in writes.iter().zip(&written) {
+            if let (Written::Appended(position), Asked::Append(append)) = (done, asked) {
+                let channel = append.entry().channel.as_str().to_owned();
+                doubts.entry(channel).or_insert(position.offset - 1);
+            }
         }
         // From here on, where it fails, nobody knows whether it was made.
         self.doubts = doubts;
@@ -297,14 +300,48 @@ impl fmt::Display for Failed {
     }
 }
 
-fn write(savepoint: &Connection, asked: &mut Asked) -> rusqlite::Result<Written> {
+/// Writes so that what a rule of the database refuses takes nothing else along. That costs about as much
+/// as the writing: so it is done only where something was refused.
+fn write_each(
+    transaction: &mut Transaction<'_>,
+    writes: &mut [Asked],
+) -> rusqlite::Result<Vec<Written>> {
+    let mut written = Vec::new();
+    for asked in writes.chunks_mut(1) {
+        let savepoint = transaction.savepoint()?;
+        written.extend(match write_all(&savepoint, asked) {
+            Ok(done) => {
+                savepoint.commit()?;
+                done
+            }
+            Err(error) if is_refusal(&error) => vec![Written::Refused],
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(written)
+}
+
+fn write_all(connection: &Connection, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+    let mut rows = Rows::default();
+    let written = writes.iter_mut().map(|asked| write(connection, &mut rows, asked));
+    let written = written.collect::<rusqlite::Result<_>>()?;
+    rows.settle(connection)?;
+    Ok(written)
+}
+
+fn write(connection: &Connection, rows: &mut Rows, asked: &mut Asked) -> rusqlite::Result<Written> {
+    if !matches!(asked, Asked::Append(_)) {
+        rows.settle(connection)?;
+    }
     Ok(match asked {
-        Asked::Change(change, _) => Written::Changed(topics::change(savepoint, change)?),
-        Asked::Append(append) => Written::Appended(messages::append(savepoint, &mut **append)?),
-        Asked::Trim(channel, window, _) => {
-            Written::Trimmed(messages::trim(savepoint, channel, window)?)
+        Asked::Change(change, _) => Written::Changed(topics::change(connection, change)?),
+        Asked::Append(append) => {
+            Written::Appended(messages::append(connection, rows, &mut **append)?)
         }
-        Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel)?),
+        Asked::Trim(channel, window, _) => {
+            Written::Trimmed(messages::trim(connection, channel, window)?)
+        }
+        Asked::Forget(channel, _) => Written::Forgot(messages::forget(connection, channel)?),
         Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
     })
 }

@@ -1,5 +1,7 @@
 //! Durable channels in SQLite.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::database::{Append, Entry, Loaded, Retried, Window};
@@ -8,27 +10,74 @@ use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 /// How many messages are forgotten at a time.
 const TRIMMED: usize = 500;
 
-/// Writes a publication down and gives it its place.
+/// The channels that a commit writes to, whose rows are written once.
+#[derive(Debug, Default)]
+pub(super) struct Rows(HashMap<String, ChannelRow>);
+
+#[derive(Clone, Copy, Debug)]
+struct ChannelRow {
+    id: i64,
+    last: Position,
+    /// How many bytes came.
+    more: i64,
+}
+
+impl Rows {
+    /// The row of a channel, read or made where this commit has not had it yet.
+    fn of(&mut self, connection: &Connection, entry: &Entry<'_>) -> rusqlite::Result<ChannelRow> {
+        let name = entry.channel.as_str();
+        if let Some(row) = self.0.get(name) {
+            return Ok(*row);
+        }
+        let find = "SELECT id, epoch, last FROM pushgate_channels WHERE name = ?1";
+        let found = connection
+            .prepare_cached(find)?
+            .query_row([name], |row| Ok((row.get(0)?, position(row, 1, 2)?)))
+            .optional()?;
+        let (id, last) = if let Some(found) = found {
+            found
+        } else {
+            let Position { epoch, offset } = entry.known;
+            let make = "INSERT INTO pushgate_channels (name, epoch, last, bytes) \
+                        VALUES (?1, ?2, ?3, 0)";
+            let id = connection.prepare_cached(make)?.insert(params![
+                name,
+                epoch.to_string(),
+                whole(offset)
+            ])?;
+            (id, entry.known)
+        };
+        Ok(ChannelRow { id, last, more: 0 })
+    }
+
+    /// Writes the rows. Before anything else than publications is written, and before the commit.
+    pub(super) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let grow = "UPDATE pushgate_channels SET last = ?2, bytes = bytes + ?3 WHERE id = ?1";
+        for (_, ChannelRow { id, last, more }) in self.0.drain() {
+            connection.prepare_cached(grow)?.execute(params![id, whole(last.offset), more])?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a publication down and gives it its place, which `rows` is to settle.
 pub(super) fn append(
     connection: &Connection,
+    rows: &mut Rows,
     append: &mut dyn Append,
 ) -> rusqlite::Result<Position> {
-    let Entry { channel, known, .. } = append.entry();
-    let place = "INSERT INTO pushgate_channels (name, epoch, last, bytes) VALUES (?1, ?2, ?3, 0) \
-                 ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING id, epoch, last";
-    let fresh = params![channel.as_str(), known.epoch.to_string(), whole(known.offset + 1)];
-    let (id, position) = connection
-        .prepare_cached(place)?
-        .query_row(fresh, |row| Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?)))?;
-    let message = append.render(position);
+    let entry = append.entry();
+    let (mut row, name) = (rows.of(connection, &entry)?, entry.channel.as_str().to_owned());
+    row.last.offset += 1;
+    let message = append.render(row.last);
     let Entry { sender, at, retry, .. } = append.entry();
     let keep = "INSERT INTO pushgate_messages \
                 (channel, number, accepted, sender, message, \
                  retry_key, retry_body, retry_datetime, retry_ip) \
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     connection.prepare_cached(keep)?.execute(params![
-        id,
-        whole(position.offset),
+        row.id,
+        whole(row.last.offset),
         whole(at),
         sender,
         String::from_utf8_lossy(&message),
@@ -37,9 +86,9 @@ pub(super) fn append(
         retry.map(|retry| retry.datetime.as_str()),
         retry.map(|retry| retry.ip.as_str()),
     ])?;
-    let grow = "UPDATE pushgate_channels SET bytes = bytes + ?2 WHERE id = ?1";
-    connection.prepare_cached(grow)?.execute(params![id, length(&message)])?;
-    Ok(position)
+    row.more += length(&message);
+    rows.0.insert(name, row);
+    Ok(row.last)
 }
 
 /// Takes back what was written down of a channel beyond `offset`, by a commit of which nobody knows

@@ -12,11 +12,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(super) use self::copy::{begin_anew, copy};
@@ -28,18 +29,21 @@ use super::database::{
 };
 use super::error::StoreError;
 use super::files;
+use super::tally::Tally;
 use crate::channel::ChannelName;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The database as a file of SQLite. One task speaks to it, on a thread that may wait.
+/// The database as a file of SQLite. One thread speaks to it, which may wait.
 #[derive(Debug)]
 pub struct Sqlite {
     queue: Queue,
     topics: TopicsTold,
     is_reached: Arc<AtomicBool>,
-    task: JoinHandle<()>,
+    tally: Arc<Tally>,
+    /// Behind the queue: it ends once that is gone.
+    thread: Thread,
 }
 
 impl Sqlite {
@@ -75,7 +79,7 @@ impl Sqlite {
         let connection = connection.map_err(refused)?;
         let (topics, told) = watch::channel(None);
         let is_reached = Arc::new(AtomicBool::new(true));
-        let reached = Arc::clone(&is_reached);
+        let (reached, tally) = (Arc::clone(&is_reached), Arc::<Tally>::default());
         let mut file = File {
             connection,
             path: path.clone(),
@@ -83,19 +87,15 @@ impl Sqlite {
             topics,
             opened,
             is_reached: reached,
+            tally: Arc::clone(&tally),
             tried: Instant::now(),
             doubts: HashMap::new(),
         };
         file.read().map_err(|error| refused(error.into()))?;
         let (queue, waiting) = Queue::new();
-        let task = tokio::spawn(keep(file, waiting));
-        Ok(Self { queue, topics: told, is_reached, task })
-    }
-}
-
-impl Drop for Sqlite {
-    fn drop(&mut self) {
-        self.task.abort();
+        let thread = Thread::start(file, waiting);
+        let thread = thread.map_err(|why| refused(Unfit::Other(why.to_string())))?;
+        Ok(Self { queue, topics: told, is_reached, tally, thread })
     }
 }
 
@@ -109,7 +109,8 @@ impl Database for Sqlite {
     }
 
     fn is_reached(&self) -> bool {
-        !self.task.is_finished() && self.is_reached.load(Ordering::Relaxed)
+        !self.thread.0.as_ref().is_none_or(JoinHandle::is_finished)
+            && self.is_reached.load(Ordering::Relaxed)
     }
 
     fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
@@ -135,24 +136,47 @@ impl Database for Sqlite {
     fn channels(&self) -> Answer<'_, Vec<String>> {
         self.queue.ask(Asked::Channels)
     }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+/// The thread that speaks to the file. Ends when nobody can ask any more, and is waited for.
+#[derive(Debug)]
+struct Thread(Option<JoinHandle<()>>);
+
+impl Thread {
+    fn start(file: File, waiting: mpsc::Receiver<Asked>) -> std::io::Result<Self> {
+        // Of its own, for its clock: the node's may end first.
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let keep = move || keep(file, waiting, &runtime);
+        Ok(Self(Some(std::thread::Builder::new().name("database".to_owned()).spawn(keep)?)))
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let other = self.0.take().filter(|it| it.thread().id() != std::thread::current().id());
+        // A bug of it was told by itself.
+        drop(other.map(JoinHandle::join));
+    }
 }
 
 /// Does what is asked for, and looks in between whether another program did something.
-async fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>) {
+fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
+    let mut looked = Instant::now();
     loop {
-        let next = tokio::time::timeout(LOOK, asked::next(&mut waiting)).await;
-        let step = tokio::task::spawn_blocking(move || {
-            match next {
-                Ok(Some(batch)) => file.take(batch),
-                Ok(None) => return None,
-                Err(_) => file.look(),
-            }
-            Some(file)
-        });
-        match step.await {
-            Ok(Some(same)) => file = same,
-            // Nobody can ask any more, or a bug: then who asks is told that nobody is here.
-            Ok(None) | Err(_) => return,
+        let next = async { tokio::time::timeout(LOOK, asked::next(&mut waiting)).await };
+        match runtime.block_on(next) {
+            Ok(Some(batch)) => file.take(batch),
+            Ok(None) => return,
+            Err(_) => {}
+        }
+        // Also where there is always something to do.
+        if looked.elapsed() >= LOOK {
+            file.look();
+            looked = Instant::now();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The list of scenarios, and how each is run on a fresh pair of servers.
 
 mod delivery;
+mod durable;
 mod memory;
 mod presence;
 mod traffic;
@@ -80,6 +81,11 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "presence",
         about: "CPU of a join with 100 and with 100 000 present (gateway only)",
         measure: presence::joins,
+    },
+    Scenario {
+        name: "durable",
+        about: "1, 8 and 64 posters to a durable channel beside a bare loop through SQLite",
+        measure: durable::durable,
     },
 ];
 
