@@ -185,6 +185,22 @@ describe("the route of several streams", () => {
     assert.deepEqual(names(route.plan(now)), ["ws", "sse", "poll"]);
   });
 
+  test("what was on its way when another found that it does not hold is no better for opening", () => {
+    const route = new Route(platform, undefined, 100);
+    route.worked("ws", 0);
+    route.distrust("ws", 1000);
+    route.worked("ws", 1001, 999);
+    assert.deepEqual([route.best, names(route.plan(1002))], ["sse", ["sse", "poll", "ws"]]);
+    route.worked("ws", 3000, 2000);
+    assert.equal(route.best, "ws");
+    // After a change of the network all of that counts for nothing.
+    route.distrust("ws", 4000);
+    route.forget();
+    route.worked("sse", 4001, 3999);
+    route.worked("ws", 4002, 3999);
+    assert.equal(route.best, "ws");
+  });
+
   test("only what the platform has and the page wants", () => {
     assert.deepEqual(names(new Route({ fetch() {} }).plan()), ["sse", "poll"]);
     assert.deepEqual(names(new Route(platform, ["poll", "ws"]).plan()), ["ws", "poll"]);
