@@ -16,7 +16,7 @@ after(() => gateway?.end());
 /** A logged-in client behind a proxy with these rules. */
 async function behind(t, rules, options = {}) {
   const proxy = Object.assign(await Proxy.start(t, gateway), rules);
-  const gate = client(t, proxy.url, { patience: 2, ...options });
+  const gate = client(t, proxy.url, { patience: 3, ...options });
   await gate.login();
   return { proxy, gate };
 }
@@ -77,7 +77,7 @@ describe("behind a proxy", { concurrency: true }, () => {
 
   describe("upward again", { concurrency: true }, () => {
     test("while somebody posts all the time: nothing is lost, nothing comes twice", async (t) => {
-      const options = { upwardAfter: 0.3, patience: 0.6 };
+      const options = { upwardAfter: 0.3, patience: 2 };
       const { proxy, gate } = await behind(t, { ws: "refuse", sse: "hold" }, options);
       const poster = client(t, gateway.url);
       await poster.login();
