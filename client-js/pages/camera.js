@@ -18,6 +18,8 @@ const LISTED = 50;
 /** Milliseconds in which the view is two thirds of the way to a new one; between two looks at the list. */
 const PACE = 180;
 const CALM = 1000;
+/** And in which what comes was said before the stream opened, and is no rate. */
+const EARLIER = 500;
 
 const at = (id) => document.getElementById(id);
 const name = channelOf(location.pathname);
@@ -40,6 +42,7 @@ let colours = coloursOf(canvas);
 let frame = 0;
 let drawnAt = 0;
 let updates = 0;
+let openedAt = 0;
 let lookedAt = performance.now();
 
 at("scene").textContent = name === "camera" ? "" : shown(name.slice("camera/".length));
@@ -58,6 +61,7 @@ function watch() {
   channel = mine;
   mine.addEventListener("open", ({ transport }) => {
     at("transport").textContent = { ws: "WebSocket", sse: "SSE", poll: "long poll" }[transport];
+    openedAt = performance.now();
     trouble(null);
   });
   mine.addEventListener("users", ({ users, count, left }) => {
@@ -66,7 +70,7 @@ function watch() {
     for (const id of left) if (!own.has(id) && cameras.left(id)) draw();
   });
   mine.addEventListener("message", ({ message }) => {
-    updates += 1;
+    if (performance.now() - openedAt > EARLIER) updates += 1;
     // One's own hand was quicker; and what one was before is over.
     if (own.has(message.client_id) || message.client_id === gate.clientId) return;
     if (cameras.hear(message.client_id ?? "", message.data, performance.now())) draw();

@@ -6,6 +6,8 @@ import { Link } from "./link.js";
 /** Seconds that a transport gets to open; less where another one works meanwhile. */
 const PATIENCE = 8;
 const PATIENCE_UPWARD = 3;
+/** And one that was shown to get through: the gateway may have opened it, and sent over it what comes nowhere else. */
+const PATIENCE_PROBED = 20;
 
 export class Attempt {
   #gate;
@@ -68,7 +70,10 @@ export class Attempt {
     };
     // While polls work, what is sent to this client alone must not end in a stream that something holds back.
     const isProbe = this.#used === "poll" && transport.name !== "poll" && !isProbed;
-    if (isProbe) return this.#open(transport, link, others, { ...DEAF, open: () => this.#again(link, plan, isFirst), end });
+    if (isProbe) {
+      const again = () => this.#again(link, plan, isFirst);
+      return this.#open(transport, link, { ...DEAF, open: again, end }, this.#patience(others));
+    }
     const open = () => {
       if (link !== this.#link || this.#isOver) return;
       this.#isOver = true;
@@ -76,7 +81,8 @@ export class Attempt {
       if (this.#isCrowded && link.name === "poll") link.standsFor = "sse";
       this.#hear.opened(link);
     };
-    this.#open(transport, link, others, { ...this.#hear.of(link), open, end });
+    const hear = { ...this.#hear.of(link), open, end };
+    this.#open(transport, link, hear, isProbed ? PATIENCE_PROBED : this.#patience(others));
   }
 
   /** A stream holds its connection: whether it may. */
@@ -100,17 +106,17 @@ export class Attempt {
     this.run(plan, isFirst, true);
   }
 
-  #open(transport, link, others, hear) {
+  /** Seconds that a transport gets while `others` are still to be tried. */
+  #patience(others) {
+    const patience = this.#gate.patience ?? PATIENCE;
+    return others.length > 0 && this.#isUpward ? Math.min(patience, PATIENCE_UPWARD) : patience;
+  }
+
+  #open(transport, link, hear, patience) {
     const isProbe = hear.text === DEAF.text;
     const query = (link.query = isProbe ? PROBE : this.#hear.query(link));
-    const patience = this.#gate.patience ?? PATIENCE;
-    const request = {
-      address: this.#gate.address(`${transport.verb}${this.#path}`),
-      token: link.token,
-      query,
-      patience: others.length > 0 && this.#isUpward ? Math.min(patience, PATIENCE_UPWARD) : patience,
-      ...this.#gate.platform,
-    };
+    const address = this.#gate.address(`${transport.verb}${this.#path}`);
+    const request = { address, token: link.token, query, patience, ...this.#gate.platform };
     try {
       link.connect(() => transport.open(request, hear));
     } catch (cause) {

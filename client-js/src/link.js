@@ -1,6 +1,8 @@
 // One connection of a stream, over one transport.
 
 export class Link {
+  /** When it was asked for. */
+  askedAt = Date.now();
   /** When it opened. */
   openedAt = 0;
   /** The position that it was to go on from. */

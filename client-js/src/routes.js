@@ -22,6 +22,7 @@ export class Route {
   #first;
   #pause;
   #upwardAt = Infinity;
+  #distrustedAt = -Infinity;
 
   /** With those transports that the names list, of those that this platform has. */
   constructor(platform, names = ["ws", "sse", "poll"], upward = UPWARD) {
@@ -42,9 +43,13 @@ export class Route {
     return [...this.#usable.slice(this.#best), ...this.#usable.slice(0, this.#best)];
   }
 
-  /** This one got through. Several streams may say so of one finding, which counts once. */
-  worked(name, now = Date.now()) {
+  /**
+   * This one got through, which was asked for at `askedAt`. Several streams may say so of one finding, which counts once.
+   * That one was on its way when another stream had found that it does not hold makes it no better.
+   */
+  worked(name, now = Date.now(), askedAt = now) {
     const index = this.#usable.findIndex((transport) => transport.name === name);
+    if (index < this.#best && askedAt < this.#distrustedAt) return;
     if (index === 0) this.#upwardAt = Infinity;
     else if (index !== this.#best || this.#upwardAt === Infinity) this.#defer(now);
     this.#best = index;
@@ -64,6 +69,7 @@ export class Route {
   distrust(name, now = Date.now()) {
     if (name !== this.best || this.#best + 1 === this.#usable.length) return;
     this.worked(this.#usable[this.#best + 1].name, now);
+    this.#distrustedAt = now;
   }
 
   /** Milliseconds until a better one is to be tried; null where the best is in use. */
@@ -76,6 +82,7 @@ export class Route {
     this.#best = 0;
     this.#pause = this.#first;
     this.#upwardAt = Infinity;
+    this.#distrustedAt = -Infinity;
   }
 
   #defer(now) {

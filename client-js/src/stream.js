@@ -194,7 +194,7 @@ export class Stream {
     this.#attempt = null;
     this.#isDoubted = false;
     const { route } = this.#gate;
-    route.worked(link.standsFor);
+    route.worked(link.standsFor, Date.now(), link.askedAt);
     const upward = route.untilUpward() ?? Infinity;
     clearTimeout(this.#timer);
     if (link.standsFor !== link.name) this.#planUpward(Math.min(upward, CROWDED));

@@ -16,7 +16,7 @@ after(() => gateway?.end());
 /** A logged-in client behind a proxy with these rules. */
 async function behind(t, rules, options = {}) {
   const proxy = Object.assign(await Proxy.start(t, gateway), rules);
-  const gate = client(t, proxy.url, { patience: 2, ...options });
+  const gate = client(t, proxy.url, { patience: 3, ...options });
   await gate.login();
   return { proxy, gate };
 }
@@ -77,7 +77,7 @@ describe("behind a proxy", { concurrency: true }, () => {
 
   describe("upward again", { concurrency: true }, () => {
     test("while somebody posts all the time: nothing is lost, nothing comes twice", async (t) => {
-      const options = { upwardAfter: 0.3, patience: 0.6 };
+      const options = { upwardAfter: 0.3, patience: 2 };
       const { proxy, gate } = await behind(t, { ws: "refuse", sse: "hold" }, options);
       const poster = client(t, gateway.url);
       await poster.login();
@@ -183,6 +183,22 @@ describe("the route of several streams", () => {
     assert.equal(route.best, "poll");
     route.forget();
     assert.deepEqual(names(route.plan(now)), ["ws", "sse", "poll"]);
+  });
+
+  test("what was on its way when another found that it does not hold is no better for opening", () => {
+    const route = new Route(platform, undefined, 100);
+    route.worked("ws", 0);
+    route.distrust("ws", 1000);
+    route.worked("ws", 1001, 999);
+    assert.deepEqual([route.best, names(route.plan(1002))], ["sse", ["sse", "poll", "ws"]]);
+    route.worked("ws", 3000, 2000);
+    assert.equal(route.best, "ws");
+    // After a change of the network all of that counts for nothing.
+    route.distrust("ws", 4000);
+    route.forget();
+    route.worked("sse", 4001, 3999);
+    route.worked("ws", 4002, 3999);
+    assert.equal(route.best, "ws");
   });
 
   test("only what the platform has and the page wants", () => {

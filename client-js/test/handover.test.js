@@ -92,7 +92,7 @@ describe("direct messages all the time", { concurrency: true }, () => {
   ]) {
     for (const round of [1, 2, 3]) {
       test(`upward ${name}, ${round}`, async (t) => {
-        const scene = await begin(t, rules, { upwardAfter: 0.1 });
+        const scene = await begin(t, rules, { upwardAfter: 0.1, patience: 4 });
         const { proxy, channel, sender } = scene;
         for (const [index, transport] of way.entries()) {
           if (index > 0) proxy[transport] = "pass";
@@ -113,7 +113,7 @@ describe("direct messages all the time", { concurrency: true }, () => {
   });
 
   test("back from WebSocket to SSE where the network asks for it, and up again", async (t) => {
-    const scene = await begin(t, {}, { upwardAfter: 0.1, patience: 1 });
+    const scene = await begin(t, {}, { upwardAfter: 0.1, patience: 3 });
     const { proxy, scope, channel, told, sender } = scene;
     for (const ws of ["refuse", "pass", "swallow", "pass", "mute", "pass"]) {
       proxy.ws = ws;
@@ -129,7 +129,7 @@ describe("direct messages all the time", { concurrency: true }, () => {
 
   for (const transport of ["ws", "sse"]) {
     test(`nothing but polls is to be had beside ${transport}, which goes on`, async (t) => {
-      const scene = await begin(t, {}, { transports: [transport, "poll"], patience: 1 });
+      const scene = await begin(t, {}, { transports: [transport, "poll"] });
       const { proxy, scope, channel, told, sender } = scene;
       proxy[transport] = "refuse";
       scope.dispatchEvent(new Event("online"));

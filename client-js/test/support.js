@@ -18,7 +18,7 @@ export const BINARY = process.env.PUSHGATE_BINARY ?? join(here, "../../target/de
 export const SRC = join(here, "../src");
 
 /** Seconds within which everything that is waited for must be there. */
-const PATIENCE = 20;
+const PATIENCE = 60;
 
 const CONFIG = `
 [limits]
@@ -135,9 +135,9 @@ export function next(target, type, is = () => true, seconds = PATIENCE) {
   });
 }
 
-/** A client that ends with the test. Short waits, and a WebSocket in every Node. */
+/** A client that ends with the test, and has a WebSocket in every Node. */
 export function client(t, url, options = {}) {
-  const gate = new Pushgate(url, { WebSocket, patience: 1.5, ...options });
+  const gate = new Pushgate(url, { WebSocket, ...options });
   t.after(() => gate.close());
   return gate;
 }

@@ -243,6 +243,24 @@ test("200 senders at ten a second each are 200 circles, and the page goes on", a
   await page.waitForFunction((before) => window.pictures > before + 10, before);
 });
 
+test("what was said before the page came is drawn, and is no rate", async (t) => {
+  const node = await gateway(t);
+  const { send } = await sender(node, "camera/earlier");
+  for (let x = 0; x < 100; x += 1) await send({ x: x / 20, y: 0, z: 0 });
+  const page = await (await newContext(t)).newPage();
+  await page.addInitScript(() => {
+    window.rates = [];
+    addEventListener("DOMContentLoaded", () => {
+      const rate = document.getElementById("rate");
+      new MutationObserver(() => window.rates.push(Number(rate.textContent))).observe(rate, { childList: true });
+    });
+  });
+  await page.goto(`${node.url}/camera/earlier`);
+  await until(() => redBox(page));
+  const shown = await page.waitForFunction(() => window.rates.length > 1 && window.rates);
+  assert.deepEqual(new Set(await shown.jsonValue()), new Set([0]));
+});
+
 test("a phone's sensor is a camera where there is one", async (t) => {
   const node = await gateway(t);
   const context = await newContext(t, { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true });

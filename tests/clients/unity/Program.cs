@@ -1,5 +1,6 @@
 using System;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Threading;
 
 /// <summary>
@@ -9,7 +10,19 @@ using System.Threading;
 /// </summary>
 internal static class Program
 {
-    static int Main(string[] arguments)
+    static void Main(string[] arguments)
+    {
+        int code = Judge(arguments);
+        Console.Out.Flush();
+        Console.Error.Flush();
+        // Mono's own end waits for the threads in the background, and now and then for one that is gone already.
+        Exit(code);
+    }
+
+    [DllImport("libc", EntryPoint = "_exit")]
+    static extern void Exit(int code);
+
+    static int Judge(string[] arguments)
     {
         var german = new CultureInfo("de-DE");
         CultureInfo.DefaultThreadCurrentCulture = german;
