@@ -118,7 +118,8 @@ impl File {
                     let (trims, others) = std::mem::take(writes).into_iter().partition(is_trim);
                     *writes = others;
                     tracing::error!(%error, file = %self.path.display(), "nothing can be forgotten");
-                    asked::answer(trims, Err(DatabaseError::Unavailable(told(&error))));
+                    let why = DatabaseError::Unavailable(told(&error));
+                    asked::answer(trims, Err(why), &self.tally);
                 }
                 Err(Failed::Sql(error)) if is_full(&error) && self.has_no_id_left() => {
                     tracing::debug!(%error, "another program gave the largest id");
