@@ -20,6 +20,7 @@ mod postgres;
 mod scratch;
 mod sqlite;
 mod tally;
+mod teller;
 
 pub use backup::{backup, restore};
 pub use database::{

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::super::asked::{self, Asked, Written};
 use super::super::database::DatabaseError;
-use super::super::tally::Tally;
+use super::super::teller::Teller;
 use super::messages::Rows;
 use super::open::{Identity, identity, open};
 use super::{messages, topics};
@@ -35,7 +35,7 @@ pub(super) struct File {
     pub(super) opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) teller: Arc<Teller>,
     /// When something was written last, or tried to be.
     pub(super) tried: Instant,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
@@ -68,7 +68,7 @@ impl File {
         } else if is_about_topics {
             self.read_again();
         }
-        asked::answer(writes, written, &self.tally);
+        self.teller.tell(writes, written);
     }
 
     fn read_for(&mut self, asked: Asked) {
@@ -119,7 +119,7 @@ impl File {
                     *writes = others;
                     tracing::error!(%error, file = %self.path.display(), "nothing can be forgotten");
                     let why = DatabaseError::Unavailable(told(&error));
-                    asked::answer(trims, Err(why), &self.tally);
+                    self.teller.tell(trims, Err(why));
                 }
                 Err(Failed::Sql(error)) if is_full(&error) && self.has_no_id_left() => {
                     tracing::debug!(%error, "another program gave the largest id");

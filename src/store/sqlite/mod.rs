@@ -30,6 +30,7 @@ use super::database::{
 use super::error::StoreError;
 use super::files;
 use super::tally::Tally;
+use super::teller::Teller;
 use crate::channel::ChannelName;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
@@ -41,7 +42,8 @@ pub struct Sqlite {
     queue: Queue,
     topics: TopicsTold,
     is_reached: Arc<AtomicBool>,
-    tally: Arc<Tally>,
+    teller: Arc<Teller>,
+    telling: tokio::task::JoinHandle<()>,
     /// Behind the queue: it ends once that is gone.
     thread: Thread,
 }
@@ -79,7 +81,7 @@ impl Sqlite {
         let connection = connection.map_err(refused)?;
         let (topics, told) = watch::channel(None);
         let is_reached = Arc::new(AtomicBool::new(true));
-        let (reached, tally) = (Arc::clone(&is_reached), Arc::<Tally>::default());
+        let (reached, teller) = (Arc::clone(&is_reached), Arc::<Teller>::default());
         let mut file = File {
             connection,
             path: path.clone(),
@@ -87,7 +89,7 @@ impl Sqlite {
             topics,
             opened,
             is_reached: reached,
-            tally: Arc::clone(&tally),
+            teller: Arc::clone(&teller),
             tried: Instant::now(),
             doubts: HashMap::new(),
         };
@@ -95,7 +97,15 @@ impl Sqlite {
         let (queue, waiting) = Queue::new();
         let thread = Thread::start(file, waiting);
         let thread = thread.map_err(|why| refused(Unfit::Other(why.to_string())))?;
-        Ok(Self { queue, topics: told, is_reached, tally, thread })
+        let telling = tokio::spawn(Arc::clone(&teller).keep_telling());
+        Ok(Self { queue, topics: told, is_reached, teller, telling, thread })
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // What is left the thread tells, at its end.
+        self.telling.abort();
     }
 }
 
@@ -138,7 +148,7 @@ impl Database for Sqlite {
     }
 
     fn tally(&self) -> &Tally {
-        &self.tally
+        &self.teller.tally
     }
 }
 
@@ -170,12 +180,14 @@ fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
         let next = async { tokio::time::timeout(LOOK, asked::next(&mut waiting)).await };
         match runtime.block_on(next) {
             Ok(Some(batch)) => file.take(batch),
-            Ok(None) => return,
+            Ok(None) => return file.teller.tell_all(),
             Err(_) => {}
         }
         // Also where there is always something to do.
         if looked.elapsed() >= LOOK {
             file.look();
+            // What nobody has told by now nobody will.
+            file.teller.tell_all();
             looked = Instant::now();
         }
     }
