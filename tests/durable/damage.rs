@@ -57,6 +57,45 @@ async fn a_file_whose_last_page_is_torn_is_refused_by_name_and_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_damaged_in_the_middle_is_told_and_is_a_gap() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 300).await;
+    node.signal("KILL").await;
+    node.exit().await;
+    let log = node.data_dir().join("pushgate.db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&log, &bytes).unwrap();
+    node.start_again().await;
+    reads(&node).await;
+
+    let output = node.output();
+    let line = output.lines().find(|line| line.contains("log is damaged")).expect("it is logged");
+    assert!(line.contains("pushgate.db-wal") && line.contains("lost"), "{line}");
+    let copies = std::fs::read_dir(node.data_dir()).unwrap().map(|entry| entry.unwrap().path());
+    let is_copy = |path: &std::path::PathBuf| path.to_string_lossy().contains("-wal.damaged-");
+    assert_eq!(std::fs::read(copies.into_iter().find(is_copy).unwrap()).unwrap(), bytes);
+    // What can be read is served, under ids of its own; who had more is told.
+    let kept = all(&node, &alice, "since", "0").await;
+    assert!((1..300).contains(&kept.len()), "{}", kept.len());
+    assert!(
+        kept.iter().zip(&said).all(|(kept, said)| super::value_of(kept) == super::value_of(said))
+    );
+    for resumed in [&said[kept.len() - 1], &said[299]] {
+        let page = node.history(&alice, &format!("since={}", super::id_of(resumed))).await;
+        assert_eq!(page["gap"]["next"], super::id_of(&kept[0]));
+    }
+    let next = node.post(&alice, "next").await;
+    assert!(said.iter().all(|said| super::id_of(said) != super::id_of(&next)));
+    // It is damaged once.
+    node.restart().await;
+    reads(&node).await;
+    assert_eq!(all(&node, &alice, "since", "0").await.len(), kept.len() + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
     for waste in [0x00, 0xff, 0x5a] {
         let mut node = TestNode::with_config(&two()).await;

@@ -1,10 +1,13 @@
 //! Copies of the file.
 
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::super::error::StoreError;
+use super::log::{self, Damage, beside, log_of};
 use super::open::{Unfit, has_all_pages, open};
 use crate::channel::Epoch;
 
@@ -32,6 +35,28 @@ pub(in crate::store) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
 pub(in crate::store) fn begin_anew(path: &Path) -> Result<(), StoreError> {
     let mut connection = open(path).map_err(|why| refused(path, why.to_string()))?;
     renew(&mut connection).map_err(|error| refused(path, error.to_string()))
+}
+
+/// Has each channel begin anew where the log of the file at `path` was damaged: what can be read of it
+/// is there, and who had what cannot is told a gap. The log is kept beside it as it was.
+pub(super) fn begin_anew_where_damaged(path: &Path) -> Result<(), StoreError> {
+    let told = || StoreError::io("keep the damaged log of", path);
+    // There until all has begun anew: a crash meanwhile leaves nothing else that tells of it.
+    let kept = beside(path, "-wal.damaged");
+    if let Some(damage) = log::damage(path).map_err(StoreError::io("read the log of", path))? {
+        fs::copy(log_of(path), &kept).and_then(|_| File::open(&kept)?.sync_all()).map_err(told())?;
+        let (file, Damage { at, commits }) = (log_of(path), damage);
+        let lost = commits - 1;
+        tracing::error!(file = %file.display(), at, lost, "the log is damaged: commits behind that byte are lost");
+    } else if !kept.exists() {
+        return Ok(());
+    }
+    begin_anew(path)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let copy = beside(path, &format!("-wal.damaged-{now}"));
+    fs::rename(&kept, &copy).map_err(told())?;
+    tracing::error!(copy = %copy.display(), "all durable channels begin anew; the log is kept as it was");
+    Ok(())
 }
 
 fn renew(connection: &mut Connection) -> rusqlite::Result<()> {

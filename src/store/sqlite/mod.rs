@@ -2,6 +2,7 @@
 
 mod copy;
 mod file;
+mod log;
 mod messages;
 mod open;
 #[cfg(test)]
@@ -58,6 +59,7 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         files::make_private(path)?;
         files::share_mode(path, &["-wal", "-shm"])?;
+        copy::begin_anew_where_damaged(path)?;
         Self::start(open(path), path, identity(path))
     }
 
