@@ -3,6 +3,7 @@
 //! A channel is a named stream with subscribers, presence and history. Nothing here knows a
 //! socket, a clock or a runtime: a unit test calls all of it directly.
 
+mod extent;
 pub mod json;
 pub mod kind;
 mod name;
@@ -11,6 +12,7 @@ mod position;
 mod publication;
 mod topics;
 
+pub use extent::Extent;
 pub use kind::{Accepted, Content, Inbound, Kind, Rejection};
 pub use name::{ChannelName, NameError, Pattern};
 pub use policy::{Bounds, DeliveryPolicy, Policies, Policy};

@@ -13,7 +13,7 @@ use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::hub::{Channel, Reach};
 use crate::identity::ClientId;
-use crate::store::{Append, Database, DatabaseError, Loaded, Retried, Tally, Window};
+use crate::store::{Append, Database, DatabaseError, Found, Retried, Section, Side, Tally, Window};
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
@@ -100,27 +100,28 @@ impl Gate {
         Ok(Held(Some(channel)))
     }
 
-    /// The same, but where there is no channel none is made.
+    /// A page of a durable channel as the store has it, where memory does not have all that it `reach`es;
+    /// none where that is no matter of the store, or where it has nothing of the channel.
     ///
     /// # Errors
-    /// As [`hold`](Self::hold).
-    pub(super) async fn hold_if_any(
+    /// 503 where the database cannot be read.
+    pub(super) async fn page_of_store(
         &self,
-        name: &ChannelName,
-        policy: &Arc<Policy>,
+        (name, policy): (&ChannelName, &Policy),
         reach: Reach,
-    ) -> Result<Held, Failure> {
-        if !policy.durable {
-            return Ok(Held(None));
+        (side, limit): (Side, usize),
+    ) -> Result<Option<Found>, Failure> {
+        let is_here = || self.hub.find(name).is_some_and(|channel| channel.has(reach));
+        if !policy.durable || is_here() {
+            return Ok(None);
         }
-        let channel = match self.hub.find(name) {
-            Some(channel) => Some(channel),
-            None => self.find_durable(name, policy).await?,
-        };
-        if let Some(channel) = &channel {
-            self.deepen(channel, reach).await?;
+        let section = Section { bounds: policy.history, now: self.now(), side, limit };
+        let found = self.archive.database.page(name.clone(), section).await;
+        let found = found.map_err(|error| unread(&error))?;
+        if let Some(found) = &found {
+            tell_of_hole(name, found.hole);
         }
-        Ok(Held(channel))
+        Ok(found)
     }
 
     async fn open_durable(
@@ -150,7 +151,7 @@ impl Gate {
         else {
             return Ok(None);
         };
-        tell_of_hole(name, &loaded);
+        tell_of_hole(name, loaded.hole);
         let since = now.saturating_sub(RETRIES);
         let retries =
             database.retries(name.clone(), since).await.map_err(|error| unread(&error))?;
@@ -189,7 +190,7 @@ impl Gate {
             let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
                 None => (Vec::new(), true),
                 Some(loaded) => {
-                    tell_of_hole(channel.name(), &loaded);
+                    tell_of_hole(channel.name(), loaded.hole);
                     (loaded.kept, loaded.is_whole)
                 }
             };
@@ -254,18 +255,18 @@ impl Gate {
 }
 
 /// What the database has lost is told; who asks for it is told a gap.
-fn tell_of_hole(name: &ChannelName, loaded: &Loaded) {
-    if let Some(missing) = loaded.hole {
+fn tell_of_hole(name: &ChannelName, hole: Option<u64>) {
+    if let Some(missing) = hole {
         let channel = name.as_str();
         tracing::error!(
             channel,
             missing,
-            "the database has lost a message: older ones are not served"
+            "the database has lost a message: who asks for it is told a gap"
         );
     }
 }
 
-fn publication(stored: Stored, now: u64) -> Publication {
+pub(super) fn publication(stored: Stored, now: u64) -> Publication {
     let age = Duration::from_millis(now.saturating_sub(stored.at));
     let at = Instant::now();
     Publication {

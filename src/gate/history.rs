@@ -7,14 +7,16 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 
+use super::archive::publication;
 use super::messages::Messages;
 use super::post::json;
 use super::problem::Answer;
 use super::request::{Pairs, channel_of};
 use super::{Failure, Gate};
-use crate::channel::{ChannelName, Kind, Position, Publication, Since};
+use crate::channel::{ChannelName, Kind, Policy, Position, Publication, Since};
 use crate::dialect::plain;
 use crate::hub::{Channel, From, Reach};
+use crate::store::{Found, Side};
 use crate::worker::Missing;
 
 /// What one page of history holds.
@@ -33,24 +35,16 @@ pub(super) async fn history(State(gate): State<Arc<Gate>>, request: Request) -> 
     let caller = gate.identify_by_token(&parts, &query)?;
     caller.check_read(&name, &policy)?;
     let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
-    let (since, before) = (query.since("since")?, query.since("before")?);
-    if since.is_some() && before.is_some() {
-        return Err(Failure::field("before", "cannot be given together with since"));
-    }
-    let reach = match before.and_then(|before| before.position) {
-        Some(before) => Reach::Before(before, limit),
-        None => Reach::From(From::Since(since.unwrap_or(Since { position: None, users: None }))),
-    };
-    let _held = gate.hold_if_any(&name, &policy, reach).await?;
-    // A position of an order that is over is told as a gap, also where nobody uses the channel.
-    let named = since.or(before).is_some_and(|since| since.position.is_some());
-    let channel = if named { Some(gate.hub.look_at(&name, &policy)) } else { gate.hub.find(&name) };
-    let page = match (channel, before) {
-        (None, _) | (Some(_), Some(Since { position: None, .. })) => Page::nothing(),
-        (Some(channel), None) => forward(&channel, &name, since, limit),
-        (Some(channel), Some(Since { position: Some(before), .. })) => {
-            back(&channel, &name, before, limit)
+    let side = match (query.since("since")?, query.since("before")?) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::field("before", "cannot be given together with since"));
         }
+        (since, None) => Some(Side::Since(since.and_then(|since| since.position))),
+        (None, Some(before)) => before.position.map(Side::Before),
+    };
+    let page = match side {
+        None => Page::nothing(),
+        Some(side) => gate.page((&name, &policy), side, limit).await?,
     };
     if page.gap.is_some() {
         gate.tallies.mine().gaps.add(Missing::History, 1);
@@ -74,6 +68,50 @@ impl Page {
     fn nothing() -> Self {
         Self { messages: Vec::new(), since: "0".to_owned(), more: false, gap: None }
     }
+
+    /// What a database has found.
+    fn stored(found: Found, side: Side, name: &ChannelName) -> Self {
+        let Found { kept, start, is_more, gap, .. } = found;
+        let newest = match side {
+            Side::Since(_) => kept.last(),
+            Side::Before(_) => kept.first(),
+        };
+        let since = newest.map_or(start, |newest| newest.position).to_string();
+        let messages = kept.into_iter().map(|stored| {
+            let at = stored.at;
+            Arc::new(publication(stored, at))
+        });
+        let messages = messages.collect();
+        let gap = gap.map(|gap| plain::gap_members(name, &gap));
+        Self { messages, since, more: is_more, gap }
+    }
+}
+
+impl Gate {
+    /// A page of a channel: from memory, or from the store where memory does not have all of it.
+    async fn page(
+        &self,
+        (name, policy): (&ChannelName, &Arc<Policy>),
+        side: Side,
+        limit: usize,
+    ) -> Result<Page, Failure> {
+        let (reach, names_place) = match side {
+            Side::Before(before) => (Reach::Before(before, limit), true),
+            Side::Since(position) => {
+                (Reach::From(From::Since(Since { position, users: None })), position.is_some())
+            }
+        };
+        if let Some(found) = self.page_of_store((name, policy), reach, (side, limit)).await? {
+            return Ok(Page::stored(found, side, name));
+        }
+        // A position of an order that is over is told as a gap, also where nobody uses the channel.
+        let channel =
+            if names_place { Some(self.hub.look_at(name, policy)) } else { self.hub.find(name) };
+        Ok(channel.map_or_else(Page::nothing, |channel| match side {
+            Side::Since(since) => forward(&channel, name, since, limit),
+            Side::Before(before) => back(&channel, name, before, limit),
+        }))
+    }
 }
 
 fn back(channel: &Channel, name: &ChannelName, before: Position, limit: usize) -> Page {
@@ -83,8 +121,13 @@ fn back(channel: &Channel, name: &ChannelName, before: Position, limit: usize) -
     Page { messages, since, more, gap }
 }
 
-fn forward(channel: &Channel, name: &ChannelName, since: Option<Since>, limit: usize) -> Page {
-    let since = since.unwrap_or(Since { position: None, users: None });
+fn forward(
+    channel: &Channel,
+    name: &ChannelName,
+    position: Option<Position>,
+    limit: usize,
+) -> Page {
+    let since = Since { position, users: None };
     let (start, mut messages) = channel.kept(From::Since(since), limit + 1);
     let more = messages.len() > limit;
     messages.truncate(limit);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Channel, State};
-use crate::channel::{Bounds, DeliveryPolicy, Gap, Position, Publication, Since};
+use crate::channel::{Bounds, DeliveryPolicy, Extent, Gap, Position, Publication, Since};
 use crate::dialect::plain;
 use crate::worker::{ChannelKey, Page, Source};
 
@@ -122,13 +122,20 @@ pub struct Lack {
 }
 
 impl Channel {
+    /// Whether all of `reach` is in memory.
+    pub fn has(&self, reach: Reach) -> bool {
+        let mut state = self.state();
+        state.recent.trim(Instant::now());
+        state.recent.is_whole() || !state.is_beneath(reach, state.extent().first)
+    }
+
     /// What is to be read from the store so that all of `reach` is in memory; none if it is. What is
     /// there stays for a minute.
     pub fn lacks(&self, reach: Reach) -> Option<Lack> {
         let mut state = self.state();
         let now = Instant::now();
         state.recent.trim(now);
-        let below = state.before_first().offset + 1;
+        let below = state.extent().first;
         let bounds = state.recent.left();
         if state.recent.is_whole() || !state.is_beneath(reach, below) {
             return None;
@@ -141,7 +148,7 @@ impl Channel {
     /// was all. What does not fit any more is left.
     pub fn deepen(&self, below: u64, older: Vec<Publication>, is_whole: bool) {
         let mut state = self.state();
-        if state.before_first().offset + 1 == below {
+        if state.extent().first == below {
             state.recent.deepen(older, is_whole);
         }
     }
@@ -174,44 +181,27 @@ impl State {
 
     fn start(&mut self, from: From) -> Start {
         self.recent.trim(Instant::now());
-        let (last, before_first) = (self.last, self.before_first());
-        let at = |offset| Position { epoch: last.epoch, offset };
+        let last = self.last;
+        let newest = |count| Position { epoch: last.epoch, offset: last.offset - length(count) };
         let (position, gap) = match from {
-            From::Now => (at(last.offset - length(self.recent.greeting())), None),
-            From::Newest(count) => (at(last.offset - length(count.min(self.recent.len()))), None),
-            From::Since(Since { position: None, .. }) => (before_first, None),
-            From::Since(Since { position: Some(since), .. }) => {
-                let known = since.epoch == last.epoch && since.offset <= last.offset;
-                if known && since.offset >= before_first.offset {
-                    (since, None)
-                } else {
-                    let since = Since { position: Some(since), users: None };
-                    (before_first, Some(Gap { since, next: before_first.next() }))
-                }
-            }
+            From::Now => (newest(self.recent.greeting()), None),
+            From::Newest(count) => (newest(count.min(self.recent.len())), None),
+            From::Since(since) => self.extent().since(since.position),
         };
         Start { position, last, gap }
     }
 
-    /// Where one begins that wants to go back from `before`: there, or, with a gap, before the first
-    /// that is kept.
+    /// Where one begins that wants to go back from `before`.
     fn start_before(&mut self, before: Position) -> Start {
         self.recent.trim(Instant::now());
-        let (last, before_first) = (self.last, self.before_first());
-        let known = before.epoch == last.epoch && before.offset <= last.offset.saturating_add(1);
-        // Before the first of an epoch there is nothing to miss.
-        if known && (before.offset <= 1 || before.offset - 1 > before_first.offset) {
-            return Start { position: before, last, gap: None };
-        }
-        let since = Since { position: Some(before), users: None };
-        let gap = Some(Gap { since, next: before_first.next() });
-        Start { position: before_first, last, gap }
+        let (position, gap) = self.extent().before(before);
+        Start { position, last: self.last, gap }
     }
 
-    /// The position before the first that can be had: where nothing is kept, the newest one.
-    fn before_first(&self) -> Position {
+    /// What memory has.
+    fn extent(&self) -> Extent {
         let first = self.recent.first().unwrap_or(self.last.offset + 1);
-        Position { epoch: self.last.epoch, offset: first - 1 }
+        Extent { last: self.last, first }
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{Answer, Append, Change, Changed, DatabaseError, Loaded, Retried, Window};
+use super::section::{Found, Section};
 use super::tally::Tally;
 use crate::channel::{ChannelName, Position, Topics};
 
@@ -21,6 +22,7 @@ pub(super) enum Asked {
     Trim(ChannelName, Window, Waits<bool>),
     Forget(ChannelName, Waits<u64>),
     Load(ChannelName, Window, Waits<Option<Loaded>>),
+    Page(ChannelName, Section, Waits<Option<Found>>),
     Retries(ChannelName, u64, Waits<Vec<Retried>>),
     Channels(Waits<Vec<String>>),
 }
@@ -108,6 +110,7 @@ impl Asked {
             Self::Forget(_, waits) => drop(waits.send(Err(error))),
             Self::Retries(_, _, waits) => drop(waits.send(Err(error))),
             Self::Load(_, _, waits) => drop(waits.send(Err(error))),
+            Self::Page(_, _, waits) => drop(waits.send(Err(error))),
             Self::Channels(waits) => drop(waits.send(Err(error))),
         }
     }

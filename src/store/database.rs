@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::section::{Found, Section};
 use super::tally::Tally;
 use crate::channel::{Bounds, ChannelName, Position, Retry, Stored, Topic, Topics};
 
@@ -50,6 +51,12 @@ pub trait Database: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`DatabaseError::Unavailable`].
     fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>>;
+
+    /// A page of a channel. None where nothing was ever written down.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>>;
 
     /// The keys that posts came with that were accepted after `since`, newest first: milliseconds since
     /// 1970.

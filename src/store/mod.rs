@@ -18,6 +18,7 @@ mod lock;
 mod postgres;
 #[cfg(test)]
 mod scratch;
+mod section;
 mod sqlite;
 mod tally;
 mod teller;
@@ -36,5 +37,6 @@ pub use journal::{
 };
 pub use lock::Lock;
 pub use postgres::Postgres;
+pub use section::{Found, Section, Side};
 pub use sqlite::Sqlite;
 pub use tally::Tally;

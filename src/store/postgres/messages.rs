@@ -155,7 +155,7 @@ pub(super) async fn channels(client: &Client) -> Result<Vec<String>, Error> {
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-fn stored(row: &Row, epoch: Epoch) -> Result<Stored, Error> {
+pub(super) fn stored(row: &Row, epoch: Epoch) -> Result<Stored, Error> {
     let retry = match row.try_get::<_, Option<String>>(4)? {
         None => None,
         Some(key) => {
@@ -172,13 +172,13 @@ fn stored(row: &Row, epoch: Epoch) -> Result<Stored, Error> {
     })
 }
 
-fn position(row: &Row, epoch: usize, offset: usize) -> Result<Position, Error> {
+pub(super) fn position(row: &Row, epoch: usize, offset: usize) -> Result<Position, Error> {
     // What is no epoch is none that anybody has: every position of it is a gap.
     let epoch = Epoch::parse(row.try_get(epoch)?).unwrap_or_else(|| Epoch::from_random(0));
     Ok(Position { epoch, offset: number(row, offset)? })
 }
 
-fn number(row: &Row, column: usize) -> Result<u64, Error> {
+pub(super) fn number(row: &Row, column: usize) -> Result<u64, Error> {
     Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0))
 }
 

@@ -5,6 +5,7 @@
 
 mod messages;
 mod open;
+mod page;
 mod tls;
 mod topics;
 
@@ -25,6 +26,7 @@ use super::database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
 };
 use super::error::StoreError;
+use super::section::{Found, Section};
 use super::tally::Tally;
 use crate::channel::{ChannelName, Topics};
 
@@ -127,6 +129,10 @@ impl Database for Postgres {
 
     fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
         self.queue.ask(|waits| Asked::Load(channel, window, waits))
+    }
+
+    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>> {
+        self.queue.ask(|waits| Asked::Page(channel, section, waits))
     }
 
     fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
@@ -309,6 +315,10 @@ async fn read_for(client: &Client, asked: Asked) {
             let loaded = in_time(messages::load(client, &channel, &window)).await;
             drop(waits.send(loaded.map_err(failed)));
         }
+        Asked::Page(channel, section, waits) => {
+            let page = in_time(page::page(client, &channel, &section)).await;
+            drop(waits.send(page.map_err(failed)));
+        }
         Asked::Retries(channel, since, waits) => {
             let retries = in_time(messages::retries(client, &channel, since)).await;
             drop(waits.send(retries.map_err(failed)));
@@ -367,7 +377,9 @@ async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written
             Written::Trimmed(messages::trim(savepoint, channel, window).await?)
         }
         Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel).await?),
-        Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
+        Asked::Load(..) | Asked::Page(..) | Asked::Retries(..) | Asked::Channels(_) => {
+            Written::Refused
+        }
     })
 }
 

@@ -16,7 +16,7 @@ use super::super::database::DatabaseError;
 use super::super::teller::Teller;
 use super::messages::Rows;
 use super::open::{Identity, identity, open};
-use super::{messages, topics};
+use super::{messages, page, topics};
 use crate::channel::Topics;
 
 /// How long a change waits for another program that holds the file.
@@ -84,6 +84,10 @@ impl File {
                 let loaded = messages::load(connection, &channel, &window.up_to(sure));
                 let loaded = loaded.map(|loaded| loaded.map(|loaded| loaded.up_to(sure)));
                 drop(waits.send(loaded.map_err(failed)));
+            }
+            Asked::Page(channel, section, waits) => {
+                let sure = self.doubts.get(channel.as_str()).copied();
+                drop(waits.send(page::page(connection, &channel, &section, sure).map_err(failed)));
             }
             Asked::Retries(channel, since, waits) => {
                 let sure = self.doubts.get(channel.as_str()).copied().unwrap_or(u64::MAX);
@@ -343,7 +347,9 @@ fn write(connection: &Connection, rows: &mut Rows, asked: &mut Asked) -> rusqlit
             Written::Trimmed(messages::trim(connection, channel, window)?)
         }
         Asked::Forget(channel, _) => Written::Forgot(messages::forget(connection, channel)?),
-        Asked::Load(..) | Asked::Retries(..) | Asked::Channels(_) => Written::Refused,
+        Asked::Load(..) | Asked::Page(..) | Asked::Retries(..) | Asked::Channels(_) => {
+            Written::Refused
+        }
     })
 }
 

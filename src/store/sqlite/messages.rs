@@ -215,7 +215,7 @@ pub(super) fn channels(connection: &Connection) -> rusqlite::Result<Vec<String>>
     connection.prepare_cached(all)?.query_map([], |row| row.get(0))?.collect()
 }
 
-fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
+pub(super) fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
     let key: Option<String> = row.get(4)?;
     let retry = match key {
         None => None,
@@ -233,14 +233,14 @@ fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
     })
 }
 
-fn position(row: &Row<'_>, epoch: usize, offset: usize) -> rusqlite::Result<Position> {
+pub(super) fn position(row: &Row<'_>, epoch: usize, offset: usize) -> rusqlite::Result<Position> {
     let text: String = row.get(epoch)?;
     let wrong =
         || rusqlite::Error::InvalidColumnType(epoch, text.clone(), rusqlite::types::Type::Text);
     Ok(Position { epoch: Epoch::parse(&text).ok_or_else(wrong)?, offset: number(row, offset)? })
 }
 
-fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 

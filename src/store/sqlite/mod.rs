@@ -5,6 +5,7 @@ mod file;
 mod log;
 mod messages;
 mod open;
+mod page;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -30,6 +31,7 @@ use super::database::{
 };
 use super::error::StoreError;
 use super::files;
+use super::section::{Found, Section};
 use super::tally::Tally;
 use super::teller::Teller;
 use crate::channel::ChannelName;
@@ -131,6 +133,10 @@ impl Database for Sqlite {
 
     fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
         self.queue.ask(|waits| Asked::Load(channel, window, waits))
+    }
+
+    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>> {
+        self.queue.ask(|waits| Asked::Page(channel, section, waits))
     }
 
     fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
