@@ -17,6 +17,8 @@ use crate::store::{Append, Database, DatabaseError, Found, Retried, Section, Sid
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
+/// How many bytes of what is old may be in memory for those who resume, of all channels together.
+const READ_AT_ONCE: usize = 256 << 20;
 /// How long the key of a post is remembered, in milliseconds. Source: wire.md section 3.
 const RETRIES: u64 = 5 * 60 * 1000;
 /// How often what lies beyond the bounds is forgotten of channels that are in use, and each how many
@@ -183,6 +185,7 @@ impl Gate {
         }
         let _reading = self.archive.read(channel.name()).await;
         while let Some(lack) = channel.lacks(reach) {
+            self.check_room_for(channel)?;
             let now = self.now();
             let (bounds, below) = (lack.bounds, Some(lack.below));
             let window = Window { bounds, now, below, piece: PIECE };
@@ -196,6 +199,17 @@ impl Gate {
             };
             let older = older.into_iter().map(|stored| publication(stored, now)).collect();
             channel.deepen(lack.below, older, is_whole);
+        }
+        Ok(())
+    }
+
+    /// Whether more of what is old may come into memory: of one channel as much as it keeps, of several
+    /// [`READ_AT_ONCE`] together.
+    fn check_room_for(&self, channel: &Channel) -> Result<(), Failure> {
+        let read = self.hub.bytes_read();
+        if read > READ_AT_ONCE && read > channel.bytes_read() {
+            let why = "what is old is read of too many channels now: a minute later there is room";
+            return Err(Failure::new(Problem::Unavailable, why));
         }
         Ok(())
     }

@@ -188,6 +188,12 @@ impl Hub {
         durable.map(|channel| (channel.name.clone(), Arc::clone(&channel.policy))).collect()
     }
 
+    /// How many bytes of durable channels are in memory because somebody reads what is old.
+    pub fn bytes_read(&self) -> usize {
+        let durable = self.channels.iter().filter(|channel| channel.policy.durable);
+        durable.map(|channel| channel.bytes_read()).sum()
+    }
+
     /// Drops history that is too old, and channels that nobody uses any more. A durable one that
     /// somebody holds is used: it cannot be made anew without its store.
     pub fn sweep(&self, now: Instant) {

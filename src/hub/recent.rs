@@ -118,7 +118,6 @@ impl Recent {
         usize::from(self.greets).min(self.kept.len())
     }
 
-    #[cfg(test)]
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }

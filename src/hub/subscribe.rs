@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::recent::BYTES;
 use super::{Channel, State};
 use crate::channel::{Bounds, DeliveryPolicy, Extent, Gap, Position, Publication, Since};
 use crate::dialect::plain;
@@ -127,6 +128,11 @@ impl Channel {
         let mut state = self.state();
         state.recent.trim(Instant::now());
         state.recent.is_whole() || !state.is_beneath(reach, state.extent().first)
+    }
+
+    /// How many bytes of a durable channel are in memory because somebody reads what is old.
+    pub fn bytes_read(&self) -> usize {
+        self.state().recent.bytes().saturating_sub(BYTES)
     }
 
     /// What is to be read from the store so that all of `reach` is in memory; none if it is. What is

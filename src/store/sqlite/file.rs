@@ -43,12 +43,8 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Does all of `batch`: first what reads, then what writes, in one commit.
-    pub(super) fn take(&mut self, batch: Vec<Asked>) {
-        let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
-        for asked in reads {
-            self.read_for(asked);
-        }
+    /// Does all of `writes`, in one commit.
+    pub(super) fn write(&mut self, mut writes: Vec<Asked>) {
         if writes.is_empty() {
             return;
         }
@@ -71,7 +67,8 @@ impl File {
         self.teller.tell(writes, written);
     }
 
-    fn read_for(&mut self, asked: Asked) {
+    /// Answers what is asked.
+    pub(super) fn read_for(&mut self, asked: Asked) {
         let unreadable = |why: &str| {
             tracing::error!(%why, file = %self.path.display(), "the database cannot be read");
             DatabaseError::Unavailable(format!("the database cannot be read: {why}"))

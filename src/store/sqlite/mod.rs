@@ -10,7 +10,7 @@ mod page;
 mod tests;
 mod topics;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
 use super::asked::{self, Asked, Queue};
 use super::database::{
-    Answer, Append, Change, Changed, Database, Loaded, Retried, TopicsTold, Window,
+    Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
 };
 use super::error::StoreError;
 use super::files;
@@ -38,6 +38,9 @@ use crate::channel::ChannelName;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How many may wait to be read, beside the queue. What comes on top fails.
+const READS: usize = 1024;
 
 /// The database as a file of SQLite. One thread speaks to it, which may wait.
 #[derive(Debug)]
@@ -182,14 +185,28 @@ impl Drop for Thread {
 }
 
 /// Does what is asked for, and looks in between whether another program did something.
+///
+/// What waits to be written shares a commit; of what is to be read one comes behind each, so that who
+/// posts waits for one reader, however many there are.
 fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
-    let mut looked = Instant::now();
+    let (mut reads, mut looked) = (VecDeque::new(), Instant::now());
     loop {
-        let next = async { tokio::time::timeout(LOOK, asked::next(&mut waiting)).await };
+        let patience = if reads.is_empty() { LOOK } else { Duration::ZERO };
+        let next = async { tokio::time::timeout(patience, asked::next(&mut waiting)).await };
         match runtime.block_on(next) {
-            Ok(Some(batch)) => file.take(batch),
-            Ok(None) => return file.teller.tell_all(),
-            Err(_) => {}
+            Ok(Some(batch)) => {
+                let (writes, more): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+                reads.extend(more);
+                file.write(writes);
+            }
+            Ok(None) if reads.is_empty() => return file.teller.tell_all(),
+            Ok(None) | Err(_) => {}
+        }
+        if let Some(asked) = reads.pop_front() {
+            file.read_for(asked);
+        }
+        for asked in reads.drain(READS.min(reads.len())..) {
+            asked.failed(&DatabaseError::Unavailable(format!("{READS} wait to be read")));
         }
         // Also where there is always something to do.
         if looked.elapsed() >= LOOK {
