@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::channel::json::{push_string, string};
-use crate::channel::{ChannelName, Content, Gap, Position, Publication};
+use crate::channel::{ChannelName, Content, Gap, Kind, Position, Publication};
 
 /// Who published, when and from where, as messages tell it.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +120,29 @@ pub fn kept(publication: &Publication) -> Bytes {
     json.extend_from_slice(&publication.plain);
     json.push(b'}');
     Bytes::from(json)
+}
+
+/// A message of a channel of `kind` that was kept while the order of its channel began anew: with the id
+/// that it has now.
+pub fn again(plain: Bytes, kind: Kind, position: Position) -> Bytes {
+    let end = match kind {
+        Kind::Message => r#""}}"#,
+        Kind::Chat => r#""}"#,
+        Kind::Camera | Kind::Board | Kind::Json | Kind::Echo | Kind::Off => return plain,
+    };
+    let (start, offset) = (r#","id":""#, format!("-{}{end}", position.offset));
+    let id = format!("{start}{}{offset}", position.epoch);
+    let Some((message, old)) = plain.len().checked_sub(id.len()).map(|at| plain.split_at(at))
+    else {
+        return plain;
+    };
+    if old == id.as_bytes()
+        || !old.starts_with(start.as_bytes())
+        || !old.ends_with(offset.as_bytes())
+    {
+        return plain;
+    }
+    Bytes::from([message, id.as_bytes()].concat())
 }
 
 /// `{"since":"<id>"}`: the first message where `?ids=1` is asked for.
