@@ -226,6 +226,22 @@ mod tests {
     use crate::channel::Epoch;
 
     #[test]
+    fn a_message_that_was_kept_has_the_id_that_it_has_now_and_nothing_else_changes() {
+        let author = Author { client_id: "c", datetime: "d", ip: "" };
+        let at = |epoch| Position { epoch: Epoch::from_random(epoch), offset: 41 };
+        let value = r#","id":"00000001-41"}}"#.to_owned();
+        let (message, chat) = (Content::Message(value.clone()), Content::Chat(value));
+        for (content, kind) in [(message, Kind::Message), (chat, Kind::Chat)] {
+            let said = |epoch| Draft::new(&content, author).finish(at(epoch));
+            assert_eq!(again(said(1), kind, at(1)), said(1));
+            assert_eq!(again(said(1), kind, at(2)), said(2));
+        }
+        let other = Bytes::from_static(br#"{"a":1,"id":"00000001-41"}"#);
+        assert_eq!(again(other.clone(), Kind::Json, at(2)), other);
+        assert_eq!(again(Bytes::from_static(b"{}"), Kind::Chat, at(2)), "{}");
+    }
+
+    #[test]
     fn a_message_has_the_fixed_members_and_its_id_last() {
         let author = Author { client_id: "c", datetime: "d", ip: "127.0.0.1" };
         let draft = Draft::new(&Content::Message("hi \u{2028}".to_owned()), author);
