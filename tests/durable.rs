@@ -23,8 +23,14 @@ mod database;
 mod faults;
 #[path = "durable/follower.rs"]
 mod follower;
+#[path = "durable/forgotten.rs"]
+mod forgotten;
+#[path = "durable/greeting.rs"]
+mod greeting;
 #[path = "durable/load.rs"]
 mod load;
+#[path = "durable/orders.rs"]
+mod orders;
 #[path = "durable/outage.rs"]
 mod outage;
 #[path = "board/postgres.rs"]
@@ -40,6 +46,9 @@ use common::http::{Request, Response, encode};
 use common::node::{API_KEY, Login, Setup, TestNode, api_key_config};
 use common::{at_offset, id_of, offset_of, until, value_of};
 use database::{Database, Engine, open};
+use forgotten::{what_is_deleted_goes_a_piece_at_a_time, what_is_deleted_leaves_its_keys_used};
+use greeting::a_newcomer_is_greeted_whatever_the_bounds_are;
+use orders::an_order_that_was_left_begins_anew;
 use powercut::Powercut;
 use serde_json::{Value, json};
 
@@ -107,7 +116,11 @@ on_each_database!(
     what_is_not_kept_any_more_is_a_gap_also_after_a_crash,
     history_reaches_as_far_back_as_the_store_both_ways,
     what_a_backend_deletes_is_gone_and_the_order_goes_on,
+    what_is_deleted_leaves_its_keys_used,
+    what_is_deleted_goes_a_piece_at_a_time,
     what_lies_beyond_the_bounds_is_forgotten_on_the_disk_too,
+    a_newcomer_is_greeted_whatever_the_bounds_are,
+    an_order_that_was_left_begins_anew,
     a_burst_of_large_posts_is_kept,
     every_kind_survives,
     what_was_acknowledged_survives_any_crash,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::channel::json::{push_string, string};
-use crate::channel::{ChannelName, Content, Gap, Position, Publication};
+use crate::channel::{ChannelName, Content, Gap, Kind, Position, Publication};
 
 /// Who published, when and from where, as messages tell it.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +122,29 @@ pub fn kept(publication: &Publication) -> Bytes {
     Bytes::from(json)
 }
 
+/// A message of a channel of `kind` that was kept while the order of its channel began anew: with the id
+/// that it has now.
+pub fn again(plain: Bytes, kind: Kind, position: Position) -> Bytes {
+    let end = match kind {
+        Kind::Message => r#""}}"#,
+        Kind::Chat => r#""}"#,
+        Kind::Camera | Kind::Board | Kind::Json | Kind::Echo | Kind::Off => return plain,
+    };
+    let (start, offset) = (r#","id":""#, format!("-{}{end}", position.offset));
+    let id = format!("{start}{}{offset}", position.epoch);
+    let Some((message, old)) = plain.len().checked_sub(id.len()).map(|at| plain.split_at(at))
+    else {
+        return plain;
+    };
+    if old == id.as_bytes()
+        || !old.starts_with(start.as_bytes())
+        || !old.ends_with(offset.as_bytes())
+    {
+        return plain;
+    }
+    Bytes::from([message, id.as_bytes()].concat())
+}
+
 /// `{"since":"<id>"}`: the first message where `?ids=1` is asked for.
 pub fn since(since: &str) -> Bytes {
     Bytes::from(format!(r#"{{"since":"{since}"}}"#))
@@ -201,6 +224,22 @@ pub fn users_count(count: usize) -> Bytes {
 mod tests {
     use super::*;
     use crate::channel::Epoch;
+
+    #[test]
+    fn a_message_that_was_kept_has_the_id_that_it_has_now_and_nothing_else_changes() {
+        let author = Author { client_id: "c", datetime: "d", ip: "" };
+        let at = |epoch| Position { epoch: Epoch::from_random(epoch), offset: 41 };
+        let value = r#","id":"00000001-41"}}"#.to_owned();
+        let (message, chat) = (Content::Message(value.clone()), Content::Chat(value));
+        for (content, kind) in [(message, Kind::Message), (chat, Kind::Chat)] {
+            let said = |epoch| Draft::new(&content, author).finish(at(epoch));
+            assert_eq!(again(said(1), kind, at(1)), said(1));
+            assert_eq!(again(said(1), kind, at(2)), said(2));
+        }
+        let other = Bytes::from_static(br#"{"a":1,"id":"00000001-41"}"#);
+        assert_eq!(again(other.clone(), Kind::Json, at(2)), other);
+        assert_eq!(again(Bytes::from_static(b"{}"), Kind::Chat, at(2)), "{}");
+    }
 
     #[test]
     fn a_message_has_the_fixed_members_and_its_id_last() {

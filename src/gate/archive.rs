@@ -4,16 +4,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::time::Instant;
 
 use super::idempotency::Receipt;
 use super::{Failure, Gate};
-use crate::channel::{Bounds, ChannelName, Policy, Publication, Stored};
+use crate::channel::{ChannelName, Kind, Policy, Publication, Stored};
 use crate::code::Problem;
+use crate::dialect::plain;
 use crate::hub::{Channel, Reach};
 use crate::identity::ClientId;
-use crate::store::{Append, Database, DatabaseError, Found, Retried, Section, Side, Tally, Window};
+use crate::store::{
+    Append, Database, DatabaseError, Erasure, Found, Retried, Section, Side, Tally, Window,
+};
 
 /// How much is read at once: so many messages within so many bytes.
 const PIECE: (usize, usize) = (1000, 1 << 20);
@@ -25,6 +28,9 @@ const RETRIES: u64 = 5 * 60 * 1000;
 /// times of all.
 const TRIM: Duration = Duration::from_secs(5);
 const ALL: u32 = 60;
+/// How long until it is tried again to have orders begin anew, and of how many channels at once.
+const AGAIN: Duration = Duration::from_secs(1);
+const ANEW: usize = 500;
 /// Channels that are read from the store at the same time.
 const STRIPES: usize = 64;
 
@@ -36,13 +42,15 @@ pub struct Archive {
     database: Arc<dyn Database>,
     reading: Vec<Mutex<()>>,
     stripes: RandomState,
+    /// Whether the orders of channels that are not durable now have begun anew.
+    begun: OnceCell<()>,
 }
 
 impl Archive {
     /// What `database` keeps.
     pub fn new(database: Arc<dyn Database>) -> Self {
         let reading = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
-        Self { database, reading, stripes: RandomState::new() }
+        Self { database, reading, stripes: RandomState::new(), begun: OnceCell::new() }
     }
 
     /// Has a publication written down, or gives it back.
@@ -117,7 +125,7 @@ impl Gate {
         if !policy.durable || is_here() {
             return Ok(None);
         }
-        let section = Section { bounds: policy.history, now: self.now(), side, limit };
+        let section = Section { window: window(policy, self.now()), side, limit };
         let found = self.archive.database.page(name.clone(), section).await;
         let found = found.map_err(|error| unread(&error))?;
         if let Some(found) = &found {
@@ -147,10 +155,8 @@ impl Gate {
             return Ok(Some(channel));
         }
         let (database, now) = (&self.archive.database, self.now());
-        let window = Window { bounds: policy.history, now, below: None, piece: PIECE };
-        let Some(loaded) =
-            database.load(name.clone(), window).await.map_err(|error| unread(&error))?
-        else {
+        let loaded = database.load(name.clone(), window(policy, now));
+        let Some(loaded) = loaded.await.map_err(|error| unread(&error))? else {
             return Ok(None);
         };
         tell_of_hole(name, loaded.hole);
@@ -160,7 +166,8 @@ impl Gate {
         for retried in retries.iter().rev() {
             self.know(name, retried, now);
         }
-        let kept = loaded.kept.into_iter().map(|stored| publication(stored, now)).collect();
+        let kept = loaded.kept.into_iter();
+        let kept = kept.map(|stored| publication(stored, policy.kind, now)).collect();
         let channel = self.hub.restore((name, policy), loaded.last, kept, loaded.is_whole);
         Ok(Some(channel))
     }
@@ -183,12 +190,12 @@ impl Gate {
         if channel.lacks(reach).is_none() {
             return Ok(());
         }
-        let _reading = self.archive.read(channel.name()).await;
+        let (kind, _reading) = (channel.policy().kind, self.archive.read(channel.name()).await);
         while let Some(lack) = channel.lacks(reach) {
             self.check_room_for(channel)?;
             let now = self.now();
             let (bounds, below) = (lack.bounds, Some(lack.below));
-            let window = Window { bounds, now, below, piece: PIECE };
+            let window = Window { bounds, below, ..window(channel.policy(), now) };
             let loaded = self.archive.database.load(channel.name().clone(), window);
             let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
                 None => (Vec::new(), true),
@@ -197,7 +204,8 @@ impl Gate {
                     (loaded.kept, loaded.is_whole)
                 }
             };
-            let older = older.into_iter().map(|stored| publication(stored, now)).collect();
+            let older = older.into_iter();
+            let older = older.map(|stored| publication(stored, kind, now)).collect();
             channel.deepen(lack.below, older, is_whole);
         }
         Ok(())
@@ -216,29 +224,72 @@ impl Gate {
 
     /// Forgets all that was said on a channel. Its order goes on.
     ///
+    /// First nobody is served it any more, whatever happens then; a piece at a time it goes from the disk,
+    /// so that posts go on in between. What is left where that ends is trimmed.
+    ///
     /// # Errors
     /// 503 where the database cannot be written.
     pub(super) async fn forget(&self, name: &ChannelName, policy: &Policy) -> Result<(), Failure> {
-        let _reading = self.archive.read(name).await;
+        let (database, reading) = (&self.archive.database, self.archive.read(name).await);
         let newest = if policy.durable {
-            let forgot = self.archive.database.forget(name.clone()).await;
-            Some(forgot.map_err(|error| Failure::new(Problem::Unavailable, error.to_string()))?)
+            Some(database.forget(name.clone()).await.map_err(|error| unread(&error))?)
         } else {
             None
         };
         if let Some(channel) = self.hub.find(name) {
             channel.forget(newest);
         }
+        drop(reading);
+        let mut rest = newest.map(|up_to| Erasure { after: 0, up_to, now: self.now() });
+        while let Some(erasure) = rest {
+            let erased = database.erase(name.clone(), erasure).await;
+            let next = erased.map_err(|error| unread(&error))?;
+            rest = next.map(|after| Erasure { after, ..erasure });
+        }
         Ok(())
     }
 
-    /// Forgets what lies beyond the bounds of durable channels: often of those that are in use, and
-    /// seldom of all. For ever.
+    /// Has the orders of channels that are in the database, and not durable now, begin anew: what is said
+    /// on them from now on has no place there, and who comes back once they are durable again is told a
+    /// gap. Once in the life of a process; whether that was.
+    pub async fn begin_anew(&self) -> bool {
+        self.archive.begun.get_or_try_init(|| self.try_begin_anew()).await.is_ok()
+    }
+
+    async fn try_begin_anew(&self) -> Result<(), DatabaseError> {
+        let names = self.archive.database.channels().await?;
+        let names = names.iter().filter_map(|name| ChannelName::parse(name).ok());
+        let is_other = |name: &ChannelName| !self.policies.of(name).is_some_and(|it| it.durable);
+        let others: Vec<_> = names.filter(is_other).collect();
+        for piece in others.chunks(ANEW) {
+            self.archive.database.begin_anew(piece.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what is stored in order, for ever.
     pub async fn keep_archive(&self) {
+        // Whoever has read the topics is there.
+        drop(self.archive.database.topics().wait_for(Option::is_some).await);
+        tokio::join!(self.begin_anew_in_time(), self.keep_trimmed());
+    }
+
+    /// What the start could not do is done now that the database is there.
+    async fn begin_anew_in_time(&self) {
+        let mut pause = AGAIN;
+        while !self.begin_anew().await {
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(ALL * TRIM);
+        }
+    }
+
+    /// Forgets what lies beyond the bounds of durable channels: often of those that are in use, and
+    /// seldom of all.
+    async fn keep_trimmed(&self) {
         for round in (0..ALL).cycle() {
             let channels = if round == 0 { self.all_durable().await } else { self.hub.durable() };
             for (name, policy) in channels {
-                self.trim(&name, policy.history).await;
+                self.trim(&name, &policy).await;
             }
             tokio::time::sleep(TRIM).await;
         }
@@ -254,9 +305,9 @@ impl Gate {
         durable.collect()
     }
 
-    async fn trim(&self, name: &ChannelName, bounds: Bounds) {
+    async fn trim(&self, name: &ChannelName, policy: &Policy) {
         loop {
-            let window = Window { bounds, now: self.now(), below: None, piece: PIECE };
+            let window = window(policy, self.now());
             match self.archive.database.trim(name.clone(), window).await {
                 Ok(true) => return,
                 // Posts that came meanwhile are first.
@@ -266,6 +317,12 @@ impl Gate {
             }
         }
     }
+}
+
+/// What is kept of a channel.
+const fn window(policy: &Policy, now: u64) -> Window {
+    let (bounds, greets) = (policy.history, policy.kind.greets());
+    Window { bounds, now, below: None, piece: PIECE, greets }
 }
 
 /// What the database has lost is told; who asks for it is told a gap.
@@ -280,14 +337,14 @@ fn tell_of_hole(name: &ChannelName, hole: Option<u64>) {
     }
 }
 
-pub(super) fn publication(stored: Stored, now: u64) -> Publication {
+pub(super) fn publication(stored: Stored, kind: Kind, now: u64) -> Publication {
     let age = Duration::from_millis(now.saturating_sub(stored.at));
     let at = Instant::now();
     Publication {
         position: stored.position,
         sender: Arc::from(stored.sender),
         at: at.checked_sub(age).unwrap_or(at),
-        plain: stored.plain,
+        plain: plain::again(stored.plain, kind, stored.position),
     }
 }
 

@@ -70,7 +70,7 @@ impl Page {
     }
 
     /// What a database has found.
-    fn stored(found: Found, side: Side, name: &ChannelName) -> Self {
+    fn stored(found: Found, (side, kind): (Side, Kind), name: &ChannelName) -> Self {
         let Found { kept, start, is_more, gap, .. } = found;
         let newest = match side {
             Side::Since(_) => kept.last(),
@@ -79,7 +79,7 @@ impl Page {
         let since = newest.map_or(start, |newest| newest.position).to_string();
         let messages = kept.into_iter().map(|stored| {
             let at = stored.at;
-            Arc::new(publication(stored, at))
+            Arc::new(publication(stored, kind, at))
         });
         let messages = messages.collect();
         let gap = gap.map(|gap| plain::gap_members(name, &gap));
@@ -102,7 +102,7 @@ impl Gate {
             }
         };
         if let Some(found) = self.page_of_store((name, policy), reach, (side, limit)).await? {
-            return Ok(Page::stored(found, side, name));
+            return Ok(Page::stored(found, (side, policy.kind), name));
         }
         // A position of an order that is over is told as a gap, also where nobody uses the channel.
         let channel =

@@ -107,7 +107,7 @@ impl Scene {
     }
 
     fn load(&self, bounds: Bounds, below: Option<u64>) -> Loaded {
-        let window = Window { bounds, now: NOW, below, piece: self.piece };
+        let window = Window { bounds, now: NOW, below, piece: self.piece, greets: false };
         let last = position(self.said.len() as u64);
         let below = below.map_or(self.said.len(), |below| below as usize - 1);
         let rows = self.said[self.forgotten.min(below)..below].iter().rev();

@@ -91,11 +91,12 @@ impl Recent {
 
     /// What came up to `offset` is kept no more.
     pub(super) fn forget(&mut self, offset: u64) {
+        let has_rest = self.first().is_some_and(|first| first <= offset.saturating_add(1));
         while self.first().is_some_and(|first| first <= offset) {
             self.drop_oldest();
         }
         if let Some(beneath) = &mut self.store {
-            beneath.is_nothing = true;
+            beneath.is_nothing |= has_rest;
         }
     }
 

@@ -148,6 +148,8 @@ impl Server {
         let (directory, lock) = (kept.directory.clone(), kept.lock.take());
         let heralds = past::Heralds::start(&config, kept.left.take())?;
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept, heralds)?);
+        // Before anybody posts, where the database is there already.
+        gate.begin_anew().await;
         let upkeep = upkeep::start(&gate, directory.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(front::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));

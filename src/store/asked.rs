@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::database::{Answer, Append, Change, Changed, DatabaseError, Loaded, Retried, Window};
+use super::database::{
+    Answer, Append, Change, Changed, DatabaseError, Erasure, Loaded, Retried, Window,
+};
 use super::section::{Found, Section};
 use super::tally::Tally;
 use crate::channel::{ChannelName, Position, Topics};
@@ -21,6 +23,8 @@ pub(super) enum Asked {
     Append(Box<dyn Append>),
     Trim(ChannelName, Window, Waits<bool>),
     Forget(ChannelName, Waits<u64>),
+    Erase(ChannelName, Erasure, Waits<Option<u64>>),
+    BeginAnew(Vec<ChannelName>, Waits<()>),
     Load(ChannelName, Window, Waits<Option<Loaded>>),
     Page(ChannelName, Section, Waits<Option<Found>>),
     Retries(ChannelName, u64, Waits<Vec<Retried>>),
@@ -36,6 +40,8 @@ pub(super) enum Written {
     Appended(Position),
     Trimmed(bool),
     Forgot(u64),
+    Erased(Option<u64>),
+    Begun,
     /// A rule of the database says no.
     Refused,
 }
@@ -85,7 +91,7 @@ impl Queue {
 impl Asked {
     /// Whether it changes anything: what does shares a commit.
     pub(super) const fn writes(&self) -> bool {
-        matches!(self, Self::Change(..) | Self::Append(_) | Self::Trim(..) | Self::Forget(..))
+        !matches!(self, Self::Load(..) | Self::Page(..) | Self::Retries(..) | Self::Channels(_))
     }
 
     /// Tells who waits that it is done.
@@ -95,6 +101,8 @@ impl Asked {
             (Self::Append(append), Written::Appended(position)) => append.done(Ok(position)),
             (Self::Trim(_, _, waits), Written::Trimmed(all)) => drop(waits.send(Ok(all))),
             (Self::Forget(_, waits), Written::Forgot(last)) => drop(waits.send(Ok(last))),
+            (Self::Erase(_, _, waits), Written::Erased(next)) => drop(waits.send(Ok(next))),
+            (Self::BeginAnew(_, waits), Written::Begun) => drop(waits.send(Ok(()))),
             // What was done is what was asked for.
             (other, _) => other.failed(&DatabaseError::Refused),
         }
@@ -108,6 +116,8 @@ impl Asked {
             Self::Append(append) => append.done(Err(error)),
             Self::Trim(_, _, waits) => drop(waits.send(Err(error))),
             Self::Forget(_, waits) => drop(waits.send(Err(error))),
+            Self::Erase(_, _, waits) => drop(waits.send(Err(error))),
+            Self::BeginAnew(_, waits) => drop(waits.send(Err(error))),
             Self::Retries(_, _, waits) => drop(waits.send(Err(error))),
             Self::Load(_, _, waits) => drop(waits.send(Err(error))),
             Self::Page(_, _, waits) => drop(waits.send(Err(error))),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::section::{Found, Section};
 use super::tally::Tally;
-use crate::channel::{Bounds, ChannelName, Position, Retry, Stored, Topic, Topics};
+use crate::channel::{Bounds, ChannelName, Epoch, Position, Retry, Stored, Topic, Topics};
 
 /// The topics as the database has them; none until it was read for the first time.
 pub type TopicsTold = watch::Receiver<Option<Arc<Topics>>>;
@@ -71,11 +71,26 @@ pub trait Database: fmt::Debug + Send + Sync {
     /// [`DatabaseError::Unavailable`].
     fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool>;
 
-    /// Has all that was said on a channel forgotten; the offset of the newest of it. Its order goes on.
+    /// Has all that was said on a channel forgotten; the offset of the newest of it. Its order goes on,
+    /// and nobody is served what was forgotten, though it is there until it is erased or trimmed.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
     fn forget(&self, channel: ChannelName) -> Answer<'_, u64>;
+
+    /// Has a piece of what was forgotten deleted; the offset to go on after, none if that was all. Posts
+    /// whose keys are remembered stay so long, without what they said.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>>;
+
+    /// Has the orders of those of `channels` that were ever written down begin anew, with what was said
+    /// on them.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unavailable`].
+    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()>;
 
     /// The names of all channels that were ever written down.
     ///
@@ -126,6 +141,19 @@ pub struct Window {
     pub below: Option<u64>,
     /// How much of it is wanted at once: so many messages, and so many bytes, but at least one.
     pub piece: (usize, usize),
+    /// Whether the newest message of the channel is kept whatever the bounds are.
+    pub greets: bool,
+}
+
+/// A part of a channel that was forgotten, and is to be deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Erasure {
+    /// It lies after this offset, below which all was deleted.
+    pub after: u64,
+    /// The offset of the newest that was forgotten.
+    pub up_to: u64,
+    /// Now, in milliseconds since 1970.
+    pub now: u64,
 }
 
 /// A channel as the database has it.
@@ -211,8 +239,10 @@ impl Loaded {
             let stored = stored?;
             let is_piece = kept.len() >= window.piece.0 || bytes >= window.piece.1;
             bytes += stored.plain.len();
-            let is_past = bytes > window.bounds.bytes || kept.len() >= window.bounds.messages;
-            if is_past || stored.at <= window.since() {
+            let is_past = bytes > window.bounds.bytes
+                || kept.len() >= window.bounds.messages
+                || stored.at <= window.since();
+            if is_past && !window.is_greeting(last.offset, stored.position.offset) {
                 break;
             }
             if stored.position.offset != next {
@@ -266,13 +296,33 @@ impl Window {
     /// Whether the message at `place` of a channel lies outside, where `bytes` are those of it and of
     /// all that is newer, up to `last`.
     pub(super) fn is_past(&self, last: u64, place: u64, at: u64, bytes: u64) -> bool {
-        last - place.min(last) >= u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)
+        let is_past = last - place.min(last)
+            >= u64::try_from(self.bounds.messages).unwrap_or(u64::MAX)
             || at <= self.since()
-            || bytes > u64::try_from(self.bounds.bytes).unwrap_or(u64::MAX)
+            || bytes > u64::try_from(self.bounds.bytes).unwrap_or(u64::MAX);
+        is_past && !self.is_greeting(last, place)
+    }
+
+    /// Whether the message at `place` is the one that newcomers begin with.
+    const fn is_greeting(&self, last: u64, place: u64) -> bool {
+        self.greets && place >= last
     }
 
     /// The time after which a key is remembered, and the post that it came with is not forgotten.
-    pub(super) fn retries_since(&self) -> u64 {
+    pub(super) const fn retries_since(&self) -> u64 {
         self.now.saturating_sub(RETRIES)
     }
+}
+
+impl Erasure {
+    /// The time after which a key is remembered.
+    pub(super) const fn retries_since(&self) -> u64 {
+        self.now.saturating_sub(RETRIES)
+    }
+}
+
+/// An order that nobody has an id of.
+pub(super) fn new_epoch() -> Epoch {
+    // Without the operating system's generator no token could be made either.
+    Epoch::from_random(getrandom::u64().expect("the operating system gives random numbers"))
 }

@@ -1,15 +1,13 @@
 //! A page of a channel as a database has it.
 
 use super::database::Window;
-use crate::channel::{Bounds, Extent, Gap, Position, Since, Stored};
+use crate::channel::{Extent, Gap, Position, Since, Stored};
 
 /// Which page of a channel is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
     /// What is kept of the channel.
-    pub bounds: Bounds,
-    /// Now, in milliseconds since 1970.
-    pub now: u64,
+    pub window: Window,
     /// Where it begins.
     pub side: Side,
     /// How many messages it has at the most.
@@ -45,24 +43,24 @@ pub struct Found {
 pub(super) const PASSED: i64 = 20_000;
 
 impl Section {
-    /// What is kept, by the rows of a channel: place, time and length of each, oldest first.
+    /// What is kept, by the rows of a channel: place, time and length of each, oldest first. What came up
+    /// to `forgotten` is not.
     pub(super) fn extent<E>(
         &self,
-        last: Position,
-        mut bytes: u64,
+        (last, forgotten, mut bytes): (Position, u64, u64),
         rows: impl Iterator<Item = Result<(u64, u64, u64), E>>,
     ) -> Result<Extent, E> {
-        let window = Window { bounds: self.bounds, now: self.now, below: None, piece: (0, 0) };
-        let mut first = last.offset + 1;
+        let end = last.offset + 1;
+        let mut first = end;
         for row in rows {
             let (place, at, length) = row?;
-            first = place.min(last.offset + 1);
-            if !window.is_past(last.offset, place, at, bytes) {
+            first = place;
+            if place > forgotten && !self.window.is_past(last.offset, place, at, bytes) {
                 break;
             }
-            (first, bytes) = (first + 1, bytes.saturating_sub(length));
+            (first, bytes) = (place + 1, bytes.saturating_sub(length));
         }
-        Ok(Extent { last, first })
+        Ok(Extent { last, first: first.max(forgotten + 1).min(end) })
     }
 
     /// How many rows it has at the most.

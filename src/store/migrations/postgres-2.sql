@@ -3,7 +3,8 @@ CREATE TABLE pushgate_channels (
     name text NOT NULL UNIQUE,
     epoch text NOT NULL,
     last bigint NOT NULL,
-    bytes bigint NOT NULL
+    bytes bigint NOT NULL,
+    forgotten bigint NOT NULL DEFAULT 0
 );
 CREATE TABLE pushgate_messages (
     channel bigint NOT NULL REFERENCES pushgate_channels (id) ON DELETE CASCADE,

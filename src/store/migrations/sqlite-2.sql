@@ -3,7 +3,8 @@ CREATE TABLE pushgate_channels (
     name TEXT NOT NULL UNIQUE,
     epoch TEXT NOT NULL,
     last INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+    bytes INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE pushgate_messages (
     channel INTEGER NOT NULL REFERENCES pushgate_channels (id) ON DELETE CASCADE,

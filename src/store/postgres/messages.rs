@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Error, Row, Transaction};
 
-use super::super::database::{Append, Entry, Loaded, Retried, Window};
+use super::super::database::{Append, Entry, Erasure, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
@@ -55,7 +55,9 @@ pub(super) async fn take_back(
     let forget = "DELETE FROM pushgate_messages WHERE number > $2 AND channel = \
                   (SELECT id FROM pushgate_channels WHERE name = $1)";
     transaction.execute(forget, &[&channel, &whole(offset)]).await?;
-    let back = "UPDATE pushgate_channels SET last = least(last, $2), bytes = \
+    // What gets these places later is not forgotten.
+    let back = "UPDATE pushgate_channels \
+                SET last = least(last, $2), forgotten = least(forgotten, $2), bytes = \
                 (SELECT coalesce(sum(octet_length(message)), 0) FROM pushgate_messages \
                  WHERE channel = pushgate_channels.id) WHERE name = $1";
     transaction.execute(back, &[&channel, &whole(offset)]).await?;
@@ -68,17 +70,18 @@ pub(super) async fn load(
     channel: &ChannelName,
     window: &Window,
 ) -> Result<Option<Loaded>, Error> {
-    let find = "SELECT id, epoch, last FROM pushgate_channels WHERE name = $1";
+    let find = "SELECT id, epoch, last, forgotten FROM pushgate_channels WHERE name = $1";
     let Some(row) = client.query_opt(find, &[&channel.as_str()]).await? else {
         return Ok(None);
     };
     let (id, last) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
+    let forgotten = row.try_get::<_, i64>(3)?;
     let newest = "SELECT number, accepted, sender, message, \
                          retry_key, retry_body, retry_datetime, retry_ip \
-                  FROM pushgate_messages WHERE channel = $1 AND number < $2 \
+                  FROM pushgate_messages WHERE channel = $1 AND number < $2 AND number > $4 \
                   ORDER BY number DESC LIMIT $3";
     let (below, count) = window.rows();
-    let rows = client.query(newest, &[&id, &below, &count]).await?;
+    let rows = client.query(newest, &[&id, &below, &count, &forgotten]).await?;
     let newest = rows.iter().map(|row| stored(row, last.epoch));
     Ok(Some(Loaded::of(last, window, newest)?))
 }
@@ -103,17 +106,20 @@ pub(super) async fn retries(
     Ok(retries)
 }
 
-/// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
+/// Deletes the oldest that were forgotten or lie outside of `window`, at most so many; whether that was
+/// all.
 pub(super) async fn trim(
     transaction: &Transaction<'_>,
     channel: &ChannelName,
     window: &Window,
 ) -> Result<bool, Error> {
-    let find = "SELECT id, last, bytes FROM pushgate_channels WHERE name = $1 FOR UPDATE";
+    let find = "SELECT id, last, bytes, forgotten FROM pushgate_channels \
+                WHERE name = $1 FOR UPDATE";
     let Some(row) = transaction.query_opt(find, &[&channel.as_str()]).await? else {
         return Ok(true);
     };
     let (id, last, mut bytes) = (row.try_get::<_, i64>(0)?, number(&row, 1)?, number(&row, 2)?);
+    let forgotten = number(&row, 3)?;
     let oldest = "SELECT number, accepted, octet_length(message)::bigint, retry_key IS NOT NULL \
                   FROM pushgate_messages \
                   WHERE channel = $1 ORDER BY number LIMIT $2";
@@ -121,7 +127,8 @@ pub(super) async fn trim(
     for row in transaction.query(oldest, &[&id, &TRIMMED]).await? {
         let (place, at, length) = (number(&row, 0)?, number(&row, 1)?, number(&row, 2)?);
         let is_retried = row.try_get::<_, bool>(3)? && at > window.retries_since();
-        if is_retried || !window.is_past(last, place, at, bytes) {
+        let is_past = place <= forgotten || window.is_past(last, place, at, bytes);
+        if is_retried || !is_past {
             break;
         }
         (below, count, bytes) = (place + 1, count + 1, bytes.saturating_sub(length));
@@ -135,18 +142,71 @@ pub(super) async fn trim(
     Ok(count < TRIMMED)
 }
 
-/// Forgets all that was said on a channel; the offset of the newest of it.
+/// Has all that was said on a channel be forgotten; the offset of the newest of it.
 pub(super) async fn forget(
     transaction: &Transaction<'_>,
     channel: &ChannelName,
 ) -> Result<u64, Error> {
-    let find = "UPDATE pushgate_channels SET bytes = 0 WHERE name = $1 RETURNING id, last";
+    let mark = "UPDATE pushgate_channels SET forgotten = last WHERE name = $1 RETURNING last";
+    let row = transaction.query_opt(mark, &[&channel.as_str()]).await?;
+    row.map_or(Ok(0), |row| number(&row, 0))
+}
+
+/// Deletes the oldest of what was forgotten, at most so many; the offset to go on after, if that was not
+/// all. Of a post whose key is remembered only what it said goes.
+pub(super) async fn erase(
+    transaction: &Transaction<'_>,
+    channel: &ChannelName,
+    erasure: &Erasure,
+) -> Result<Option<u64>, Error> {
+    let find = "SELECT id FROM pushgate_channels WHERE name = $1 FOR UPDATE";
     let Some(row) = transaction.query_opt(find, &[&channel.as_str()]).await? else {
-        return Ok(0);
+        return Ok(None);
     };
-    let (id, last) = (row.try_get::<_, i64>(0)?, number(&row, 1)?);
-    transaction.execute("DELETE FROM pushgate_messages WHERE channel = $1", &[&id]).await?;
-    Ok(last)
+    let id = row.try_get::<_, i64>(0)?;
+    let (after, up_to) = (whole(erasure.after), whole(erasure.up_to));
+    let piece = "SELECT count(*), coalesce(max(number), 0), \
+                        coalesce(sum(octet_length(message)), 0)::bigint FROM \
+                     (SELECT number, message FROM pushgate_messages \
+                      WHERE channel = $1 AND number > $2 AND number <= $3 \
+                      ORDER BY number LIMIT $4) AS piece";
+    let row = transaction.query_one(piece, &[&id, &after, &up_to, &TRIMMED]).await?;
+    let (count, end) = (row.try_get::<_, i64>(0)?, number(&row, 1)?);
+    let bytes = row.try_get::<_, i64>(2)?;
+    if count > 0 {
+        let since = whole(erasure.retries_since());
+        let empty = "UPDATE pushgate_messages SET message = '' \
+                     WHERE channel = $1 AND number > $2 AND number <= $3 \
+                     AND retry_key IS NOT NULL AND accepted > $4 AND message <> ''";
+        transaction.execute(empty, &[&id, &after, &whole(end), &since]).await?;
+        let forget = "DELETE FROM pushgate_messages \
+                      WHERE channel = $1 AND number > $2 AND number <= $3 \
+                      AND (retry_key IS NULL OR accepted <= $4)";
+        transaction.execute(forget, &[&id, &after, &whole(end), &since]).await?;
+        let shrink = "UPDATE pushgate_channels SET bytes = greatest(bytes - $2, 0) WHERE id = $1";
+        transaction.execute(shrink, &[&id, &bytes]).await?;
+    }
+    Ok((count == TRIMMED).then_some(end))
+}
+
+/// Has the orders of channels begin anew, with the messages that they have.
+pub(super) async fn begin_anew(
+    transaction: &Transaction<'_>,
+    channels: &[ChannelName],
+) -> Result<(), Error> {
+    // Who may not write here had no durable channel here.
+    let may_write = "SELECT current_setting('transaction_read_only') = 'off' \
+                     AND has_table_privilege('pushgate_channels', 'UPDATE')";
+    if !transaction.query_one(may_write, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(());
+    }
+    let names: Vec<_> = channels.iter().map(ChannelName::as_str).collect();
+    let epochs: Vec<_> = channels.iter().map(|_| new_epoch().to_string()).collect();
+    let renew = "UPDATE pushgate_channels AS it SET epoch = new.epoch \
+                 FROM unnest($1::text[], $2::text[]) AS new (name, epoch) \
+                 WHERE it.name = new.name";
+    transaction.execute(renew, &[&names, &epochs]).await?;
+    Ok(())
 }
 
 /// The names of all channels.

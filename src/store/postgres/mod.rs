@@ -23,7 +23,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use self::open::{LOOK, Opened, open};
 use super::asked::{self, Asked, Queue, Written};
 use super::database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
+    Answer, Append, Change, Changed, Database, DatabaseError, Erasure, Loaded, Retried, TopicsTold,
+    Window,
 };
 use super::error::StoreError;
 use super::section::{Found, Section};
@@ -145,6 +146,14 @@ impl Database for Postgres {
 
     fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
         self.queue.ask(|waits| Asked::Forget(channel, waits))
+    }
+
+    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>> {
+        self.queue.ask(|waits| Asked::Erase(channel, erasure, waits))
+    }
+
+    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()> {
+        self.queue.ask(|waits| Asked::BeginAnew(channels, waits))
     }
 
     fn channels(&self) -> Answer<'_, Vec<String>> {
@@ -326,7 +335,12 @@ async fn read_for(client: &Client, asked: Asked) {
         Asked::Channels(waits) => {
             drop(waits.send(in_time(messages::channels(client)).await.map_err(failed)));
         }
-        other @ (Asked::Change(..) | Asked::Append(_) | Asked::Trim(..) | Asked::Forget(..)) => {
+        other @ (Asked::Change(..)
+        | Asked::Append(_)
+        | Asked::Trim(..)
+        | Asked::Forget(..)
+        | Asked::Erase(..)
+        | Asked::BeginAnew(..)) => {
             other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
         }
     }
@@ -377,6 +391,13 @@ async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written
             Written::Trimmed(messages::trim(savepoint, channel, window).await?)
         }
         Asked::Forget(channel, _) => Written::Forgot(messages::forget(savepoint, channel).await?),
+        Asked::Erase(channel, erasure, _) => {
+            Written::Erased(messages::erase(savepoint, channel, erasure).await?)
+        }
+        Asked::BeginAnew(channels, _) => {
+            messages::begin_anew(savepoint, channels).await?;
+            Written::Begun
+        }
         Asked::Load(..) | Asked::Page(..) | Asked::Retries(..) | Asked::Channels(_) => {
             Written::Refused
         }

@@ -12,11 +12,12 @@ pub(super) async fn page(
     channel: &ChannelName,
     section: &Section,
 ) -> Result<Option<Found>, Error> {
-    let find = "SELECT id, epoch, last, bytes FROM pushgate_channels WHERE name = $1";
+    let find = "SELECT id, epoch, last, forgotten, bytes FROM pushgate_channels WHERE name = $1";
     let Some(row) = client.query_opt(find, &[&channel.as_str()]).await? else {
         return Ok(None);
     };
-    let (id, last, bytes) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?, number(&row, 3)?);
+    let (id, last) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
+    let (forgotten, bytes) = (number(&row, 3)?, number(&row, 4)?);
     let oldest = "SELECT number, accepted, octet_length(message)::bigint FROM pushgate_messages \
                   WHERE channel = $1 ORDER BY number LIMIT $2";
     let mut extent = Extent { last, first: last.offset + 1 };
@@ -24,7 +25,7 @@ pub(super) async fn page(
     for count in [1, PASSED] {
         let rows = client.query(oldest, &[&id, &count]).await?;
         let oldest = rows.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)));
-        extent = section.extent::<Error>(last, bytes, oldest)?;
+        extent = section.extent::<Error>((last, forgotten, bytes), oldest)?;
         if rows.first().is_none_or(|row| number(row, 0).is_ok_and(|place| place == extent.first)) {
             break;
         }

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 
 use super::super::error::StoreError;
 use super::log::{self, Damage, beside, log_of};
+use super::messages;
 use super::open::{Unfit, has_all_pages, open};
-use crate::channel::Epoch;
 
 /// Copies the database at `from`, which a gateway may use, into the empty file `to`, and looks whether
 /// the copy is sound.
@@ -61,27 +61,8 @@ pub(super) fn begin_anew_where_damaged(path: &Path) -> Result<(), StoreError> {
 
 fn renew(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    let mut channels = transaction.prepare("SELECT id, epoch FROM pushgate_channels")?;
-    let found = channels.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let found: Vec<(i64, String)> = found.collect::<Result<_, _>>()?;
-    drop(channels);
-    for (id, old) in found {
-        // Without the operating system's generator no token could be made either.
-        let number = getrandom::u64().expect("the operating system gives random numbers");
-        let new = Epoch::from_random(number).to_string();
-        let name = "UPDATE pushgate_channels SET epoch = ?2 WHERE id = ?1";
-        transaction.execute(name, params![id, new])?;
-        // The id is the last member, of a text of a room or of the message in another.
-        for end in ["}", "}}"] {
-            let rewrite = "UPDATE pushgate_messages SET message = \
-                           substr(message, 1, length(message) - length(?2 || number || ?4)) \
-                           || ?3 || number || ?4 WHERE channel = ?1 \
-                           AND substr(message, -length(?2 || number || ?4)) = ?2 || number || ?4";
-            let id_of = |epoch: &str| format!(r#""id":"{epoch}-"#);
-            let end = format!("\"{end}");
-            transaction.execute(rewrite, params![id, id_of(&old), id_of(&new), end])?;
-        }
-    }
+    let channels = messages::channels(&transaction)?;
+    messages::begin_anew(&transaction, channels.iter().map(String::as_str))?;
     transaction.commit()
 }
 

@@ -17,7 +17,7 @@ use super::super::teller::Teller;
 use super::messages::Rows;
 use super::open::{Identity, identity, open};
 use super::{messages, page, topics};
-use crate::channel::Topics;
+use crate::channel::{ChannelName, Topics};
 
 /// How long a change waits for another program that holds the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -97,8 +97,12 @@ impl File {
             Asked::Channels(waits) => {
                 drop(waits.send(messages::channels(connection).map_err(failed)));
             }
-            other
-            @ (Asked::Change(..) | Asked::Append(_) | Asked::Trim(..) | Asked::Forget(..)) => {
+            other @ (Asked::Change(..)
+            | Asked::Append(_)
+            | Asked::Trim(..)
+            | Asked::Forget(..)
+            | Asked::Erase(..)
+            | Asked::BeginAnew(..)) => {
                 other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
             }
         }
@@ -344,6 +348,13 @@ fn write(connection: &Connection, rows: &mut Rows, asked: &mut Asked) -> rusqlit
             Written::Trimmed(messages::trim(connection, channel, window)?)
         }
         Asked::Forget(channel, _) => Written::Forgot(messages::forget(connection, channel)?),
+        Asked::Erase(channel, erasure, _) => {
+            Written::Erased(messages::erase(connection, channel, erasure)?)
+        }
+        Asked::BeginAnew(channels, _) => {
+            messages::begin_anew(connection, channels.iter().map(ChannelName::as_str))?;
+            Written::Begun
+        }
         Asked::Load(..) | Asked::Page(..) | Asked::Retries(..) | Asked::Channels(_) => {
             Written::Refused
         }
@@ -368,7 +379,7 @@ fn is_refusal(error: &rusqlite::Error) -> bool {
 
 /// Whether it makes room.
 const fn is_trim(asked: &Asked) -> bool {
-    matches!(asked, Asked::Trim(..))
+    matches!(asked, Asked::Trim(..) | Asked::Erase(..))
 }
 
 /// Whether what the file holds makes no sense.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::database::{Append, Entry, Loaded, Retried, Window};
+use super::super::database::{Append, Entry, Erasure, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
@@ -101,7 +101,9 @@ pub(super) fn take_back(
     let forget = "DELETE FROM pushgate_messages WHERE number > ?2 AND channel = \
                   (SELECT id FROM pushgate_channels WHERE name = ?1)";
     connection.execute(forget, params![channel, whole(offset)])?;
-    let back = "UPDATE pushgate_channels SET last = min(last, ?2), bytes = \
+    // What gets these places later is not forgotten.
+    let back = "UPDATE pushgate_channels \
+                SET last = min(last, ?2), forgotten = min(forgotten, ?2), bytes = \
                 (SELECT coalesce(sum(octet_length(message)), 0) FROM pushgate_messages \
                  WHERE channel = pushgate_channels.id) WHERE name = ?1";
     connection.execute(back, params![channel, whole(offset)])?;
@@ -114,21 +116,24 @@ pub(super) fn load(
     channel: &ChannelName,
     window: &Window,
 ) -> rusqlite::Result<Option<Loaded>> {
-    let find = "SELECT id, epoch, last FROM pushgate_channels WHERE name = ?1";
+    let find = "SELECT id, epoch, last, forgotten FROM pushgate_channels WHERE name = ?1";
     let found = connection
         .prepare_cached(find)?
-        .query_row([channel.as_str()], |row| Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?)))
+        .query_row([channel.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?, row.get::<_, i64>(3)?))
+        })
         .optional()?;
-    let Some((id, last)) = found else {
+    let Some((id, last, forgotten)) = found else {
         return Ok(None);
     };
     let newest = "SELECT number, accepted, sender, message, \
                          retry_key, retry_body, retry_datetime, retry_ip \
-                  FROM pushgate_messages WHERE channel = ?1 AND number < ?2 \
+                  FROM pushgate_messages WHERE channel = ?1 AND number < ?2 AND number > ?4 \
                   ORDER BY number DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(newest)?;
     let (below, count) = window.rows();
-    let newest = statement.query_map(params![id, below, count], |row| stored(row, last.epoch))?;
+    let wanted = params![id, below, count, forgotten];
+    let newest = statement.query_map(wanted, |row| stored(row, last.epoch))?;
     Loaded::of(last, window, newest).map(Some)
 }
 
@@ -155,20 +160,21 @@ pub(super) fn retries(
     Ok(retries)
 }
 
-/// Forgets the oldest that lie outside of `window`, at most so many; whether that was all.
+/// Deletes the oldest that were forgotten or lie outside of `window`, at most so many; whether that was
+/// all.
 pub(super) fn trim(
     connection: &Connection,
     channel: &ChannelName,
     window: &Window,
 ) -> rusqlite::Result<bool> {
-    let find = "SELECT id, last, bytes FROM pushgate_channels WHERE name = ?1";
+    let find = "SELECT id, last, bytes, forgotten FROM pushgate_channels WHERE name = ?1";
     let found = connection
         .prepare_cached(find)?
         .query_row([channel.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, number(row, 1)?, number(row, 2)?))
+            Ok((row.get::<_, i64>(0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?))
         })
         .optional()?;
-    let Some((id, last, mut bytes)) = found else {
+    let Some((id, last, mut bytes, forgotten)) = found else {
         return Ok(true);
     };
     let oldest = "SELECT number, accepted, octet_length(message), retry_key IS NOT NULL \
@@ -180,7 +186,8 @@ pub(super) fn trim(
     while let Some(row) = rows.next()? {
         let (place, at, length) = (number(row, 0)?, number(row, 1)?, number(row, 2)?);
         let is_retried = row.get::<_, bool>(3)? && at > window.retries_since();
-        if is_retried || !window.is_past(last, place, at, bytes) {
+        let is_past = place <= forgotten || window.is_past(last, place, at, bytes);
+        if is_retried || !is_past {
             break;
         }
         (below, count, bytes) = (place + 1, count + 1, bytes.saturating_sub(length));
@@ -195,18 +202,64 @@ pub(super) fn trim(
     Ok(count < TRIMMED)
 }
 
-/// Forgets all that was said on a channel; the offset of the newest of it.
+/// Has all that was said on a channel be forgotten; the offset of the newest of it.
 pub(super) fn forget(connection: &Connection, channel: &ChannelName) -> rusqlite::Result<u64> {
-    let find = "UPDATE pushgate_channels SET bytes = 0 WHERE name = ?1 RETURNING id, last";
-    let found = connection
-        .prepare_cached(find)?
-        .query_row([channel.as_str()], |row| Ok((row.get::<_, i64>(0)?, number(row, 1)?)))
-        .optional()?;
-    let Some((id, last)) = found else {
-        return Ok(0);
+    let mark = "UPDATE pushgate_channels SET forgotten = last WHERE name = ?1 RETURNING last";
+    let mut mark = connection.prepare_cached(mark)?;
+    Ok(mark.query_row([channel.as_str()], |row| number(row, 0)).optional()?.unwrap_or(0))
+}
+
+/// Deletes the oldest of what was forgotten, at most so many; the offset to go on after, if that was not
+/// all. Of a post whose key is remembered only what it said goes.
+pub(super) fn erase(
+    connection: &Connection,
+    channel: &ChannelName,
+    erasure: &Erasure,
+) -> rusqlite::Result<Option<u64>> {
+    let find = "SELECT id FROM pushgate_channels WHERE name = ?1";
+    let mut find = connection.prepare_cached(find)?;
+    let found = find.query_row([channel.as_str()], |row| row.get::<_, i64>(0)).optional()?;
+    let Some(id) = found else {
+        return Ok(None);
     };
-    connection.prepare_cached("DELETE FROM pushgate_messages WHERE channel = ?1")?.execute([id])?;
-    Ok(last)
+    let piece = "SELECT count(*), coalesce(max(number), 0), \
+                        coalesce(sum(octet_length(message)), 0) FROM \
+                     (SELECT number, message FROM pushgate_messages \
+                      WHERE channel = ?1 AND number > ?2 AND number <= ?3 \
+                      ORDER BY number LIMIT ?4)";
+    let most = i64::try_from(TRIMMED).unwrap_or(i64::MAX);
+    let (count, end, bytes) = connection
+        .prepare_cached(piece)?
+        .query_row(params![id, whole(erasure.after), whole(erasure.up_to), most], |row| {
+            Ok((row.get::<_, i64>(0)?, number(row, 1)?, row.get::<_, i64>(2)?))
+        })?;
+    if count > 0 {
+        let piece = params![id, whole(erasure.after), whole(end), whole(erasure.retries_since())];
+        let empty = "UPDATE pushgate_messages SET message = '' \
+                     WHERE channel = ?1 AND number > ?2 AND number <= ?3 \
+                     AND retry_key IS NOT NULL AND accepted > ?4 AND message <> ''";
+        connection.prepare_cached(empty)?.execute(piece)?;
+        let forget = "DELETE FROM pushgate_messages \
+                      WHERE channel = ?1 AND number > ?2 AND number <= ?3 \
+                      AND (retry_key IS NULL OR accepted <= ?4)";
+        connection.prepare_cached(forget)?.execute(piece)?;
+        let shrink = "UPDATE pushgate_channels SET bytes = max(bytes - ?2, 0) WHERE id = ?1";
+        connection.prepare_cached(shrink)?.execute(params![id, bytes])?;
+    }
+    Ok((count == most).then_some(end))
+}
+
+/// Has the orders of channels begin anew, with the messages that they have.
+pub(super) fn begin_anew<'a>(
+    connection: &Connection,
+    channels: impl Iterator<Item = &'a str>,
+) -> rusqlite::Result<()> {
+    let mut renew =
+        connection.prepare_cached("UPDATE pushgate_channels SET epoch = ?2 WHERE name = ?1")?;
+    for name in channels {
+        renew.execute(params![name, new_epoch().to_string()])?;
+    }
+    Ok(())
 }
 
 /// The names of all channels.

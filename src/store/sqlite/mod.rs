@@ -27,7 +27,8 @@ use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
 use super::asked::{self, Asked, Queue};
 use super::database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Loaded, Retried, TopicsTold, Window,
+    Answer, Append, Change, Changed, Database, DatabaseError, Erasure, Loaded, Retried, TopicsTold,
+    Window,
 };
 use super::error::StoreError;
 use super::files;
@@ -152,6 +153,14 @@ impl Database for Sqlite {
 
     fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
         self.queue.ask(|waits| Asked::Forget(channel, waits))
+    }
+
+    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>> {
+        self.queue.ask(|waits| Asked::Erase(channel, erasure, waits))
+    }
+
+    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()> {
+        self.queue.ask(|waits| Asked::BeginAnew(channels, waits))
     }
 
     fn channels(&self) -> Answer<'_, Vec<String>> {

@@ -13,14 +13,14 @@ pub(super) fn page(
     section: &Section,
     sure: Option<u64>,
 ) -> rusqlite::Result<Option<Found>> {
-    let find = "SELECT id, epoch, last, bytes FROM pushgate_channels WHERE name = ?1";
+    let find = "SELECT id, epoch, last, forgotten, bytes FROM pushgate_channels WHERE name = ?1";
     let found = connection
         .prepare_cached(find)?
         .query_row([channel.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?, number(row, 3)?))
+            Ok((row.get::<_, i64>(0)?, position(row, 1, 2)?, number(row, 3)?, number(row, 4)?))
         })
         .optional()?;
-    let Some((id, mut last, bytes)) = found else {
+    let Some((id, mut last, forgotten, bytes)) = found else {
         return Ok(None);
     };
     last.offset = sure.map_or(last.offset, |sure| last.offset.min(sure));
@@ -29,7 +29,7 @@ pub(super) fn page(
     let mut statement = connection.prepare_cached(oldest)?;
     let oldest = statement
         .query_map([id, PASSED], |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)))?;
-    let extent = section.extent(last, bytes, oldest)?;
+    let extent = section.extent((last, forgotten, bytes), oldest)?;
     let order = if section.is_back() { "DESC" } else { "ASC" };
     let rows = format!(
         "SELECT number, accepted, sender, message, retry_key, retry_body, retry_datetime, retry_ip \
@@ -59,6 +59,7 @@ mod tests {
 
     use super::*;
     use crate::channel::{Bounds, Epoch, Position};
+    use crate::store::Window;
     use crate::store::section::Side;
     use crate::store::sqlite::open::set_up;
 
@@ -90,7 +91,8 @@ mod tests {
     }
 
     fn found(connection: &Connection, bounds: Bounds, side: Side, limit: usize) -> Found {
-        let section = Section { bounds, now: NOW, side, limit };
+        let window = Window { bounds, now: NOW, below: None, piece: (1, 1), greets: false };
+        let section = Section { window, side, limit };
         page(connection, &ChannelName::root(), &section, None).unwrap().unwrap()
     }
 
@@ -114,13 +116,17 @@ mod tests {
         fn a_page_is_what_a_list_of_everything_would_give(
             lengths in vec(1_usize..40, 0..100),
             bounds in bounds(),
+            forgotten in prop_oneof![Just(0), 0_u64..100],
             asked in vec((0_u64..110, 1_usize..60), 1..8),
         ) {
             let connection = channel(&lengths, &[]);
             let last = lengths.len() as u64;
+            let forget = "UPDATE pushgate_channels SET forgotten = min(last, ?1)";
+            connection.execute(forget, [forgotten as i64]).unwrap();
             let is_kept = |offset: u64| {
                 let newer: usize = lengths[offset as usize - 1..].iter().sum();
-                (last - offset) < bounds.messages as u64
+                offset > forgotten
+                    && (last - offset) < bounds.messages as u64
                     && newer <= bounds.bytes
                     && Duration::from_secs(last - offset) < bounds.age
             };

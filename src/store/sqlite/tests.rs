@@ -40,6 +40,28 @@ fn post(sqlite: &Sqlite) -> oneshot::Receiver<Result<Position, DatabaseError>> {
     told
 }
 
+#[test]
+fn what_a_commit_forgot_that_is_taken_back_is_there_for_others() {
+    let connection = set_up(Connection::open_in_memory().unwrap()).ok().unwrap();
+    let append = || {
+        let mut post = Post { channel: ChannelName::root(), done: oneshot::channel().0 };
+        let mut rows = messages::Rows::default();
+        let position = messages::append(&connection, &mut rows, &mut post).unwrap();
+        rows.settle(&connection).unwrap();
+        position.offset
+    };
+    assert_eq!((append(), append()), (1, 2));
+    assert_eq!(messages::forget(&connection, &ChannelName::root()).unwrap(), 2);
+    messages::take_back(&connection, "", 1).unwrap();
+    // It gets the place of what was taken back.
+    assert_eq!(append(), 2);
+    let bounds = Bounds { messages: 10, age: Duration::from_secs(1), bytes: usize::MAX };
+    let window = Window { bounds, now: 1, below: None, piece: (10, 1000), greets: false };
+    let loaded = messages::load(&connection, &ChannelName::root(), &window).unwrap().unwrap();
+    let kept = loaded.kept.iter().map(|stored| stored.position.offset);
+    assert!(kept.eq([2]));
+}
+
 #[tokio::test]
 async fn a_damaged_page_that_cannot_be_forgotten_takes_no_post_along() {
     let scratch = Scratch::new();
@@ -64,7 +86,7 @@ async fn a_damaged_page_that_cannot_be_forgotten_takes_no_post_along() {
     let sqlite = Sqlite::open(&path).unwrap();
     let age = Duration::from_secs(1);
     let bounds = Bounds { messages: 10, age, bytes: usize::MAX };
-    let window = Window { bounds, now: 1, below: None, piece: (1, 1) };
+    let window = Window { bounds, now: 1, below: None, piece: (1, 1), greets: false };
     // Both wait before anybody looks: they share a commit.
     let (trimmed, posted) = (sqlite.trim(ChannelName::root(), window), post(&sqlite));
     assert!(trimmed.await.is_err());
