@@ -25,6 +25,8 @@ mod faults;
 mod follower;
 #[path = "durable/load.rs"]
 mod load;
+#[path = "durable/network.rs"]
+mod network;
 #[path = "durable/outage.rs"]
 mod outage;
 #[path = "board/postgres.rs"]
@@ -32,6 +34,8 @@ mod outage;
 mod postgres;
 #[path = "durable/powercut.rs"]
 mod powercut;
+#[path = "durable/proxy.rs"]
+mod proxy;
 #[path = "durable/time.rs"]
 mod time;
 
