@@ -29,6 +29,8 @@ mod forgotten;
 mod greeting;
 #[path = "durable/load.rs"]
 mod load;
+#[path = "durable/network.rs"]
+mod network;
 #[path = "durable/orders.rs"]
 mod orders;
 #[path = "durable/outage.rs"]
@@ -38,6 +40,8 @@ mod outage;
 mod postgres;
 #[path = "durable/powercut.rs"]
 mod powercut;
+#[path = "durable/proxy.rs"]
+mod proxy;
 #[path = "durable/time.rs"]
 mod time;
 

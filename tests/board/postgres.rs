@@ -87,6 +87,12 @@ impl Postgres {
         format!("postgres://{user}:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Its port.
+    #[allow(dead_code, reason = "not all of it is needed everywhere")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")

@@ -17,6 +17,8 @@ use super::follower::follow;
 use super::{all, reads};
 
 const POSTERS: usize = 8;
+/// How long a poster waits behind a failure: twice as long behind each that follows, up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(80));
 /// How long a life of the node may be at the most, behind its start.
 const LIFE: u64 = 300;
 
@@ -97,7 +99,7 @@ pub(crate) async fn survive(
 async fn post(address: SocketAddr, login: Login, poster: usize, goes_on: Arc<AtomicBool>) -> Told {
     let is_keyed = poster.is_multiple_of(2);
     let (mut told, mut number) = (Told::default(), 0);
-    let mut connection = None;
+    let (mut connection, mut pause) = (None, PAUSES.0);
     while goes_on.load(Ordering::Relaxed) {
         let answer = attempt(address, &login, &mut connection, (poster, number)).await;
         let is_done = answer.as_ref().is_some_and(|answer| answer.status == 200);
@@ -108,8 +110,11 @@ async fn post(address: SocketAddr, login: Login, poster: usize, goes_on: Arc<Ato
             Some(_) if !is_keyed => told.refused.push(number),
             _ => {}
         }
-        if !is_done {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        if is_done {
+            pause = PAUSES.0;
+        } else {
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(PAUSES.1);
         }
         if is_done || !is_keyed {
             number += 1;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::common::client::{Event, PollAnswer, TestClient, Transport};
@@ -16,6 +17,8 @@ use futures_util::StreamExt as _;
 
 /// How long it waits before it comes back.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long nothing comes over a stream before it does so.
+const STILL: Duration = Duration::from_secs(5);
 
 /// Listens to the root until the message that says `last`; what it heard, in its order.
 pub(crate) async fn follow(
@@ -83,7 +86,7 @@ impl Heard {
             return;
         }
         let mut client = TestClient::of_stream(transport, connection, &head);
-        while let Event::Text(text) = client.event().await {
+        while let Ok(Event::Text(text)) = timeout(STILL, client.event()).await {
             if self.add(&text, last) {
                 return;
             }

@@ -1,5 +1,7 @@
 //! A disk that fails, and a server that is gone for a while.
 
+use std::time::Duration;
+
 use super::common::client::{TestClient, Transport};
 use super::common::node::Setup;
 use super::common::{id_of, offset_of, until, value_of};
@@ -125,6 +127,29 @@ async fn a_server_that_goes_away_under_load_loses_nothing() {
         // By itself: nobody tells the node.
         until("the database", async || said("again").await, |status| *status == 200).await;
     }
+    crowd.end(&node).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_gone_for_thirty_seconds_takes_nothing_along() {
+    let mut postgres = Postgres::start().await;
+    let setup = Setup::default().config(DURABLE).env("DATABASE_URL", &postgres.url());
+    let node = setup.start().await;
+    reads(&node).await;
+    let (alice, crowd) = (node.login().await, Crowd::begin(&node).await);
+    let posted = async || offset_of(id_of(&node.post(&alice, &unique()).await));
+    until("the crowd", posted, |offset| *offset >= 50).await;
+    postgres.stop().await;
+    for _ in 0..30 {
+        let answer = post_keyed(&node, &alice, "not there", "k").await;
+        let problem = answer.problem(503, "unavailable");
+        assert!(answer.header("retry-after").is_some(), "{problem}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    postgres.go_on(&[]).await;
+    // By itself: nobody tells the node.
+    let again = async || post_keyed(&node, &alice, "again", "k").await.status;
+    until("the database", again, |status| *status == 200).await;
     crowd.end(&node).await;
 }
 

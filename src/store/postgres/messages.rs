@@ -2,48 +2,11 @@
 
 use tokio_postgres::{Client, Error, Row, Transaction};
 
-use super::super::database::{Append, Entry, Erasure, Loaded, Retried, Window, new_epoch};
+use super::super::database::{Erasure, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
 /// How many messages are forgotten at a time.
 const TRIMMED: i64 = 500;
-
-/// Writes a publication down and gives it its place.
-pub(super) async fn append(
-    transaction: &Transaction<'_>,
-    append: &mut dyn Append,
-) -> Result<Position, Error> {
-    let place = "INSERT INTO pushgate_channels AS it (name, epoch, last, bytes) \
-                 VALUES ($1, $2, $3, 0) \
-                 ON CONFLICT (name) DO UPDATE SET last = it.last + 1 RETURNING id, epoch, last";
-    let (name, epoch, next) = {
-        let Entry { channel, known, .. } = append.entry();
-        (channel.as_str().to_owned(), known.epoch.to_string(), whole(known.offset + 1))
-    };
-    let row = transaction.query_one(place, &[&name, &epoch, &next]).await?;
-    let (id, position) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
-    let message = append.render(position);
-    let message = String::from_utf8_lossy(&message).into_owned();
-    let (sender, at, retry) = {
-        let Entry { sender, at, retry, .. } = append.entry();
-        (sender.to_owned(), whole(at), retry.cloned())
-    };
-    let keep = "INSERT INTO pushgate_messages \
-                (channel, number, accepted, sender, message, \
-                 retry_key, retry_body, retry_datetime, retry_ip) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let of = |part: fn(&Retry) -> String| retry.as_ref().map(part);
-    let body = retry.as_ref().map(|retry| retry.body.to_vec());
-    let (key, datetime) = (of(|retry| retry.key.clone()), of(|retry| retry.datetime.clone()));
-    let (ip, number) = (of(|retry| retry.ip.clone()), whole(position.offset));
-    transaction
-        .execute(keep, &[&id, &number, &at, &sender, &message, &key, &body, &datetime, &ip])
-        .await?;
-    let grow = "UPDATE pushgate_channels SET bytes = bytes + $2 WHERE id = $1";
-    let length = i64::try_from(message.len()).unwrap_or(i64::MAX);
-    transaction.execute(grow, &[&id, &length]).await?;
-    Ok(position)
-}
 
 /// Takes back what was written down of a channel beyond `offset`, by a commit of which nobody knows
 /// whether it was made.
@@ -232,6 +195,7 @@ pub(super) fn stored(row: &Row, epoch: Epoch) -> Result<Stored, Error> {
     })
 }
 
+/// The position in these columns of a row.
 pub(super) fn position(row: &Row, epoch: usize, offset: usize) -> Result<Position, Error> {
     // What is no epoch is none that anybody has: every position of it is a gap.
     let epoch = Epoch::parse(row.try_get(epoch)?).unwrap_or_else(|| Epoch::from_random(0));
@@ -242,6 +206,7 @@ pub(super) fn number(row: &Row, column: usize) -> Result<u64, Error> {
     Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0))
 }
 
-fn whole(number: u64) -> i64 {
+/// A number as the database counts.
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,9 +3,12 @@
 //! One task speaks to it over one connection, which is opened anew whenever it is lost. Until then
 //! who wants a change is told at once that it cannot be made, and the topics stay as they were read.
 
+mod append;
+mod commit;
 mod messages;
 mod open;
 mod page;
+mod session;
 mod tls;
 mod topics;
 
@@ -16,11 +19,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::commit::{commit, portions};
 use self::open::{LOOK, Opened, open};
+use self::session::{Terms, Wait};
 use super::asked::{self, Asked, Queue, Written};
 use super::database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Erasure, Loaded, Retried, TopicsTold,
@@ -33,10 +39,6 @@ use crate::channel::{ChannelName, Topics};
 
 /// How long the server may take for anything: to connect, to change, to read.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a change waits for another program: reading waits as long.
-const LOCKED: &str = "SET LOCAL lock_timeout = '900ms'";
-/// Held by whoever adds: nodes take turns, other programs need not wait. "topics" in ASCII.
-const ADDING: i64 = 0x746f_7069_6373;
 /// How long it waits before it connects again, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -169,7 +171,7 @@ impl Speaker {
     async fn speak(mut self) {
         let mut pause = PAUSES.0;
         loop {
-            let connected = tokio::time::Instant::now();
+            let connected = Instant::now();
             let why = match self.connect().await {
                 Over::Asked => return,
                 Over::Lost(why) => why,
@@ -188,10 +190,9 @@ impl Speaker {
 
     /// Tells who asks meanwhile that there is no database; `None` once nobody can ask any more.
     async fn refuse(&mut self, pause: Duration, why: &str) -> Option<()> {
-        let until = tokio::time::Instant::now() + pause;
+        let until = Instant::now() + pause;
         while let Ok(batch) = tokio::time::timeout_at(until, asked::next(&mut self.waiting)).await {
-            let error = DatabaseError::Unavailable(format!("the database is not there: {why}"));
-            asked::answer(batch?, Err(error), &self.tally);
+            asked::answer(batch?, Err(gone(why)), &self.tally);
         }
         Some(())
     }
@@ -221,8 +222,8 @@ impl Speaker {
     }
 
     async fn serve(&mut self, opened: Opened) -> Over {
-        let Opened { mut client, mut heard, look, driver: _driver } = opened;
-        if let Err(why) = self.be_sure(&mut client).await {
+        let Opened { mut client, terms, mut heard, look, driver: _driver } = opened;
+        if let Err(why) = self.be_sure(&mut client, &terms).await {
             return Over::Lost(why);
         }
         if let Err(why) = self.read(&client).await {
@@ -234,7 +235,7 @@ impl Speaker {
             let read = tokio::select! {
                 batch = asked::next(&mut self.waiting) => {
                     let Some(batch) = batch else { return Over::Asked };
-                    self.take(&mut client, batch).await
+                    self.take(&mut client, &terms, batch).await
                 }
                 change = heard.recv() => match change {
                     Some(()) => self.read(&client).await,
@@ -248,23 +249,45 @@ impl Speaker {
         }
     }
 
-    /// Does all of `batch`: first what reads, then what writes, in one commit. An error ends the
-    /// connection.
-    async fn take(&mut self, client: &mut Client, batch: Vec<Asked>) -> Result<(), String> {
-        let (mut writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+    /// Does all of `batch`: first what reads, then what writes. An error ends the connection, and what is
+    /// left of the batch fails with it.
+    async fn take(
+        &mut self,
+        client: &mut Client,
+        terms: &Terms,
+        batch: Vec<Asked>,
+    ) -> Result<(), String> {
+        let (writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        let mut alive = Ok(());
         for asked in reads {
-            read_for(client, asked).await;
+            match &alive {
+                Ok(()) => alive = read_for(client, asked).await,
+                Err(why) => asked.failed(&gone(why)),
+            }
         }
-        if writes.is_empty() {
+        if writes.is_empty() && client.is_closed() {
             // A server that is gone is found by the next that speaks to it.
-            return if client.is_closed() {
-                Err("the connection ended".to_owned())
-            } else {
-                Ok(())
-            };
+            return Err("the connection ended".to_owned());
         }
+        for portion in portions(writes) {
+            match &alive {
+                Ok(()) => alive = self.write(client, terms, portion).await,
+                Err(why) => asked::answer(portion, Err(gone(why)), &self.tally),
+            }
+        }
+        alive
+    }
+
+    /// Does all of `writes` in one commit.
+    async fn write(
+        &mut self,
+        client: &mut Client,
+        terms: &Terms,
+        mut writes: Vec<Asked>,
+    ) -> Result<(), String> {
         let is_about_topics = writes.iter().any(|asked| matches!(asked, Asked::Change(..)));
-        match in_time(commit(client, &mut writes, &mut self.doubts)).await {
+        let start = Instant::now();
+        match in_time(commit(client, terms, &mut writes, &mut self.doubts)).await {
             Ok(written) => {
                 self.doubts.clear();
                 self.is_reached.store(true, Ordering::Relaxed);
@@ -276,8 +299,8 @@ impl Speaker {
                 self.is_reached.store(false, Ordering::Relaxed);
                 let told = format!("the database did not take it: {why}");
                 asked::answer(writes, Err(DatabaseError::Unavailable(told)), &self.tally);
-                // What the server refuses, it refuses well: it is there.
-                if client.is_closed() || !self.doubts.is_empty() {
+                // What the server refuses, it refuses well: it is there. Who says nothing is not.
+                if client.is_closed() || !self.doubts.is_empty() || start.elapsed() >= PATIENCE {
                     return Err(why);
                 }
                 in_time(client.batch_execute("ROLLBACK")).await
@@ -287,15 +310,14 @@ impl Speaker {
 
     /// After a commit that got no answer nobody knows whether it was made: takes back what was told to
     /// have failed.
-    async fn be_sure(&mut self, client: &mut Client) -> Result<(), String> {
+    async fn be_sure(&mut self, client: &mut Client, terms: &Terms) -> Result<(), String> {
         if self.doubts.is_empty() {
             return Ok(());
         }
         let doubts = &self.doubts;
         in_time(async {
-            let transaction = client.transaction().await?;
-            // Whoever commits holds this: so the commit is over, if the server still knows it.
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ADDING]).await?;
+            // Nobody else commits now: so the commit is over, if the server still knows it.
+            let transaction = terms.begin(client, Wait::Long).await?;
             for (channel, offset) in doubts {
                 messages::take_back(&transaction, channel, *offset).await?;
             }
@@ -314,7 +336,9 @@ impl Speaker {
     }
 }
 
-async fn read_for(client: &Client, asked: Asked) {
+/// An error ends the connection: the server does not answer.
+async fn read_for(client: &Client, asked: Asked) -> Result<(), String> {
+    let start = Instant::now();
     let failed = |why: String| {
         tracing::error!(%why, "the database cannot be read");
         DatabaseError::Unavailable(format!("the database cannot be read: {why}"))
@@ -344,49 +368,20 @@ async fn read_for(client: &Client, asked: Asked) {
             other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
         }
     }
+    if start.elapsed() >= PATIENCE { Err(late()) } else { Ok(()) }
 }
 
-/// Does all of `writes` in one commit. Where it fails, `doubts` tells what may be there all the same.
-async fn commit(
-    client: &mut Client,
-    writes: &mut [Asked],
-    doubts: &mut HashMap<String, u64>,
-) -> Result<Vec<Written>, Error> {
-    let mut transaction = client.transaction().await?;
-    transaction.batch_execute(LOCKED).await?;
-    // Between counting and adding no other node may add.
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&ADDING]).await?;
-    let (mut written, mut first) = (Vec::new(), HashMap::new());
-    for asked in writes {
-        // What a rule of the database refuses takes nothing else along.
-        let savepoint = transaction.transaction().await?;
-        written.push(match write(&savepoint, asked).await {
-            Ok(done) => {
-                savepoint.commit().await?;
-                if let (Written::Appended(position), Asked::Append(append)) = (&done, &asked) {
-                    let channel = append.entry().channel.as_str().to_owned();
-                    first.entry(channel).or_insert(position.offset - 1);
-                }
-                done
-            }
-            Err(error) if is_refusal(&error) => {
-                savepoint.rollback().await?;
-                Written::Refused
-            }
-            Err(error) => return Err(error),
-        });
-    }
-    *doubts = first;
-    transaction.commit().await?;
-    Ok(written)
+fn gone(why: &str) -> DatabaseError {
+    DatabaseError::Unavailable(format!("the database is not there: {why}"))
+}
+
+fn late() -> String {
+    format!("no answer within {PATIENCE:?}")
 }
 
 async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written, Error> {
     Ok(match asked {
         Asked::Change(change, _) => Written::Changed(topics::change(savepoint, change).await?),
-        Asked::Append(append) => {
-            Written::Appended(messages::append(savepoint, &mut **append).await?)
-        }
         Asked::Trim(channel, window, _) => {
             Written::Trimmed(messages::trim(savepoint, channel, window).await?)
         }
@@ -398,9 +393,12 @@ async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written
             messages::begin_anew(savepoint, channels).await?;
             Written::Begun
         }
-        Asked::Load(..) | Asked::Page(..) | Asked::Retries(..) | Asked::Channels(_) => {
-            Written::Refused
-        }
+        // Publications go together; the rest does not write.
+        Asked::Append(_)
+        | Asked::Load(..)
+        | Asked::Page(..)
+        | Asked::Retries(..)
+        | Asked::Channels(_) => Written::Refused,
     })
 }
 
@@ -408,7 +406,7 @@ async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written
 async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(done) => done.map_err(|error| told(&error)),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => Err(late()),
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::session::Terms;
 use super::{in_time, told};
 
 /// How often the topics are read where nothing is heard: so a connection that is silently gone is found.
@@ -32,6 +33,8 @@ impl Drop for Driver {
 /// A connection that is ready.
 pub(super) struct Opened {
     pub(super) client: Client,
+    /// What the server is told of each transaction.
+    pub(super) terms: Terms,
     /// Hears of changes. Its sender is gone once the connection is lost.
     pub(super) heard: mpsc::Receiver<()>,
     /// How often the topics are read where nothing is heard.
@@ -56,17 +59,18 @@ pub(super) async fn open(config: &Config, tls: &MakeRustlsConnect) -> Result<Ope
             }
         }
     }));
-    migrate(&mut client).await?;
+    let terms = in_time(Terms::settle(&client)).await?;
+    migrate(&mut client, &terms).await?;
     let listens = in_time(client.batch_execute("LISTEN pushgate_topics")).await;
     if let Err(why) = &listens {
         tracing::info!(%why, "the database tells of no changes: it is asked for them");
     }
     let look = if listens.is_ok() { LOOK } else { LOOK_OFTEN };
-    Ok(Opened { client, heard, look, driver })
+    Ok(Opened { client, terms, heard, look, driver })
 }
 
 /// Does the migrations that were not done yet, all or none of them.
-async fn migrate(client: &mut Client) -> Result<(), String> {
+async fn migrate(client: &mut Client, terms: &Terms) -> Result<(), String> {
     let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
     // Who may not make tables, or nobody may write, can still use those that are there.
     if in_time(version(client)).await? == Some(known) {
@@ -74,6 +78,7 @@ async fn migrate(client: &mut Client) -> Result<(), String> {
     }
     let done = in_time(async {
         let transaction = client.transaction().await?;
+        transaction.batch_execute(terms.as_str()).await?;
         // Several nodes may start at once.
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await?;
         let make = "CREATE TABLE IF NOT EXISTS pushgate_migrations (version integer PRIMARY KEY)";

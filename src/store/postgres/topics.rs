@@ -1,5 +1,6 @@
 //! The topics of the board in PostgreSQL.
 
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, GenericClient, Transaction};
 
 use super::super::database::{Change, Changed, DatabaseError};
@@ -24,12 +25,14 @@ async fn add(
         return Ok(Err(DatabaseError::Full));
     }
     let insert = "INSERT INTO pushgate_topics (comment) VALUES ($1) RETURNING id";
-    let id = transaction.query_one(insert, &[&comment]).await?.try_get(0)?;
+    let row = transaction.query_typed_one(insert, &[(&comment, Type::TEXT)]).await?;
+    let id = row.try_get(0)?;
     Ok(Ok(Changed::Added(Topic { id, comment: comment.to_owned() })))
 }
 
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<Changed, Error> {
-    let rows = transaction.execute("DELETE FROM pushgate_topics WHERE id = $1", &[&id]).await?;
+    let delete = "DELETE FROM pushgate_topics WHERE id = $1";
+    let rows = transaction.execute_typed(delete, &[(&id, Type::INT8)]).await?;
     Ok(if rows > 0 { Changed::Removed } else { Changed::Absent })
 }
 
@@ -41,6 +44,7 @@ pub(super) async fn read(client: &impl GenericClient) -> Result<Vec<Topic>, Erro
                   ) AS newest ORDER BY id";
     let length = i32::try_from(Topics::COMMENT).unwrap_or(i32::MAX);
     let most = i64::try_from(Topics::MOST).unwrap_or(i64::MAX);
-    let rows = client.query(select, &[&length, &most]).await?;
+    let bounds: [(&(dyn ToSql + Sync), Type); 2] = [(&length, Type::INT4), (&most, Type::INT8)];
+    let rows = client.query_typed(select, &bounds).await?;
     rows.iter().map(|row| Ok(Topic { id: row.try_get(0)?, comment: row.try_get(1)? })).collect()
 }
