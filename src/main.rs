@@ -9,7 +9,7 @@ use pushgate::config::{self, Config, Flags};
 use pushgate::server::{
     Server, banner, be_frugal, give_back_if_asked, report_panics, start_logging,
 };
-use pushgate::store::{self, Extent, StoreError};
+use pushgate::store::{self, Extent, Postgres, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps sizes apart: what a handshake needs for a moment leaves no holes between connections that
@@ -42,6 +42,11 @@ enum Command {
     /// Ids of durable channels begin anew: who was connected is told a gap, and loses nothing that the
     /// copy has.
     Restore(CopyArgs),
+    /// Have the ids of durable channels in PostgreSQL begin anew, after it was put back from a copy.
+    ///
+    /// Before a gateway uses it: who was connected is told a gap, and nobody takes a new message for one
+    /// that was seen. With a file of SQLite, `restore` does this itself.
+    Renew(DataArgs),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -110,6 +115,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => {
             copy(args, |data, copy, extent| store::restore(copy, data, extent))
         }
+        Command::Renew(args) => renew(args),
         Command::Client(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -138,6 +144,36 @@ fn copy(args: CopyArgs, act: fn(&Path, &Path, Extent) -> Result<(), StoreError>)
     let extent = if without_database { Extent::WithoutDatabase } else { Extent::Whole };
     match act(&config.data_dir, &copy, extent) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Has the ids of durable channels in PostgreSQL begin anew.
+fn renew(args: DataArgs) -> ExitCode {
+    let DataArgs { config, data_dir } = args;
+    let config = match (ServeArgs { config, bind: None, port: None, data_dir }).load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let Some(url) = &config.database.url else {
+        eprintln!(
+            "pushgate: neither DATABASE_URL nor database.url is set: restore renews the rest"
+        );
+        return ExitCode::FAILURE;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let renewed = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        let renewing = Postgres::renew(url.expose(), config.database.ca.as_deref());
+        runtime.block_on(renewing).map_err(|error| error.to_string())
+    });
+    match renewed {
+        Ok(channels) => {
+            println!("the ids of {channels} durable channels begin anew");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("pushgate: {error}");
             ExitCode::FAILURE

@@ -60,6 +60,11 @@ pub enum StoreError {
         /// Why not; no part of it.
         why: String,
     },
+    /// The server of the database cannot be reached, or says no.
+    Server {
+        /// Why.
+        why: String,
+    },
     /// A directory that is to be filled holds something.
     NotEmpty {
         /// The directory.
@@ -156,6 +161,7 @@ impl fmt::Display for StoreError {
                 write!(f, "{}, the database.ca: {why}", path.display())
             }
             Self::Address { why } => write!(f, "the address of the database: {why}"),
+            Self::Server { why } => write!(f, "the database cannot be used: {why}"),
             Self::NotEmpty { path } => {
                 write!(f, "{} is not empty, and nothing in it is overwritten", path.display())
             }
@@ -208,6 +214,7 @@ impl std::error::Error for StoreError {
             | Self::Authority { .. }
             | Self::NotEmpty { .. }
             | Self::NoData { .. }
+            | Self::Server { .. }
             | Self::Inside { .. }
             | Self::HalfRestored { .. }
             | Self::IsACopy { .. }

@@ -20,7 +20,7 @@ pub(in crate::store) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         // The other one is read.
         return Err(match error.sqlite_error() {
             Some(told) if told.code == ErrorCode::DiskFull => {
-                StoreError::io("write", to)(io::ErrorKind::StorageFull.into())
+                StoreError::io("write", to)(no_space())
             }
             Some(told) if is_about_writing(told.extended_code) => refused(to, &error.into()),
             _ => refused(from, &error.into()),
@@ -83,6 +83,11 @@ fn quick_check(path: &Path) -> Result<String, Error> {
     copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
 }
 
+/// What SQLite keeps to itself.
+fn no_space() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOSPC)
+}
+
 const fn is_about_writing(code: i32) -> bool {
     matches!(code, SQLITE_IOERR_WRITE | SQLITE_IOERR_FSYNC | SQLITE_IOERR_TRUNCATE)
 }
@@ -101,7 +106,7 @@ pub(in crate::store) fn begin_anew(path: &Path) -> Result<(), StoreError> {
     };
     renewed().map_err(|why| match &why {
         Unfit::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
-            StoreError::io("write", path)(io::ErrorKind::StorageFull.into())
+            StoreError::io("write", path)(no_space())
         }
         Unfit::Sql(_) | Unfit::Other(_) => refused(path, &why),
     })
