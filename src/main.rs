@@ -35,7 +35,7 @@ enum Command {
     CheckConfig(ServeArgs),
     /// Copy the data directory, also of a gateway that runs, into another that is empty.
     ///
-    /// What DATABASE_URL or database.url names is not in it: see --without-database.
+    /// What `DATABASE_URL` or `database.url` names is not in it: see --without-database.
     Backup(CopyArgs),
     /// Copy what `backup` made into a data directory that is empty.
     ///
