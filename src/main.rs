@@ -9,7 +9,7 @@ use pushgate::config::{self, Config, Flags};
 use pushgate::server::{
     Server, banner, be_frugal, give_back_if_asked, report_panics, start_logging,
 };
-use pushgate::store::{self, StoreError};
+use pushgate::store::{self, Extent, Postgres, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps sizes apart: what a handshake needs for a moment leaves no holes between connections that
@@ -34,12 +34,19 @@ enum Command {
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(ServeArgs),
     /// Copy the data directory, also of a gateway that runs, into another that is empty.
+    ///
+    /// What `DATABASE_URL` or `database.url` names is not in it: see --without-database.
     Backup(CopyArgs),
     /// Copy what `backup` made into a data directory that is empty.
     ///
     /// Ids of durable channels begin anew: who was connected is told a gap, and loses nothing that the
     /// copy has.
     Restore(CopyArgs),
+    /// Have the ids of durable channels in PostgreSQL begin anew, after it was put back from a copy.
+    ///
+    /// Before a gateway uses it: who was connected is told a gap, and nobody takes a new message for one
+    /// that was seen. With a file of SQLite, `restore` does this itself.
+    Renew(DataArgs),
     #[command(flatten)]
     Client(ClientCommand),
 }
@@ -49,6 +56,10 @@ struct CopyArgs {
     /// The copy: a directory.
     #[arg(value_name = "DIRECTORY")]
     copy: PathBuf,
+    /// Leave topics and durable channels out: where they are in PostgreSQL, which has tools of its own for
+    /// copies (`pg_dump`, `pg_restore`), nothing is copied without this.
+    #[arg(long)]
+    without_database: bool,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -101,7 +112,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => args.load().map_or_else(|code| code, serve),
         Command::CheckConfig(args) => args.load().map_or_else(|code| code, |config| check(&config)),
         Command::Backup(args) => copy(args, store::backup),
-        Command::Restore(args) => copy(args, |data, copy| store::restore(copy, data)),
+        Command::Restore(args) => {
+            copy(args, |data, copy, extent| store::restore(copy, data, extent))
+        }
+        Command::Renew(args) => renew(args),
         Command::Client(command) => match command.run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -113,19 +127,53 @@ fn main() -> ExitCode {
 }
 
 /// Copies between the data directory and the other one.
-fn copy(args: CopyArgs, act: fn(&Path, &Path) -> Result<(), StoreError>) -> ExitCode {
-    let CopyArgs { copy, data: DataArgs { config, data_dir } } = args;
+fn copy(args: CopyArgs, act: fn(&Path, &Path, Extent) -> Result<(), StoreError>) -> ExitCode {
+    let CopyArgs { copy, without_database, data: DataArgs { config, data_dir } } = args;
     let config = match (ServeArgs { config, bind: None, port: None, data_dir }).load() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if config.database.url.is_some() {
+    if config.database.url.is_some() && !without_database {
         eprintln!(
-            "pushgate: the database of DATABASE_URL or database.url is copied by its own tools"
+            "pushgate: nothing was copied: topics and durable channels are in the database of \
+             DATABASE_URL or database.url, which pg_dump and pg_restore copy; with \
+             --without-database all else is"
         );
+        return ExitCode::FAILURE;
     }
-    match act(&config.data_dir, &copy) {
+    let extent = if without_database { Extent::WithoutDatabase } else { Extent::Whole };
+    match act(&config.data_dir, &copy, extent) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Has the ids of durable channels in PostgreSQL begin anew.
+fn renew(args: DataArgs) -> ExitCode {
+    let DataArgs { config, data_dir } = args;
+    let config = match (ServeArgs { config, bind: None, port: None, data_dir }).load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let Some(url) = &config.database.url else {
+        eprintln!(
+            "pushgate: neither DATABASE_URL nor database.url is set: restore renews the rest"
+        );
+        return ExitCode::FAILURE;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let renewed = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        let renewing = Postgres::renew(url.expose(), config.database.ca.as_deref());
+        runtime.block_on(renewing).map_err(|error| error.to_string())
+    });
+    match renewed {
+        Ok(channels) => {
+            println!("the ids of {channels} durable channels begin anew");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("pushgate: {error}");
             ExitCode::FAILURE

@@ -583,19 +583,39 @@ async fn where_it_is_of_no_use_nothing_is_written_and_what_was_is_forgotten() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_that_is_put_back_has_nobody_here_and_goes_on_counting() {
     let receiver = Receiver::start([]).await;
-    let node = setup(&receiver, LATE, "").start().await;
+    let mut node = setup(&receiver, LATE, "").start().await;
     let alice = node.login().await;
     connect(&node, Transport::Ws, "", &alice).await.cut();
     hears(&receiver, &alice, &["connected"]).await;
     let home = Home::fresh();
-    let (copy, data) = (home.path().join("copy"), home.path().join("data"));
-    for (verb, directory) in [("backup", node.data_dir()), ("restore", data.clone())] {
-        let mut run = command();
-        let output = run.arg(verb).arg(&copy).arg("--data-dir").arg(directory).output().await;
+    let copy = home.path().join("copy");
+    let run = async |verb: &str, data: &std::path::Path| {
+        let output = command().arg(verb).arg(&copy).arg("--data-dir").arg(data).output().await;
         assert!(output.unwrap().status.success(), "{verb}");
+    };
+    run("backup", &node.data_dir()).await;
+    // Twice from the same copy, and each time there were events since.
+    for _ in 0..2 {
+        let late = node.login().await;
+        connect(&node, Transport::Ws, "", &late).await.cut();
+        hears(&receiver, &late, &["connected"]).await;
+        node.signal("KILL").await;
+        node.exit().await;
+        std::fs::remove_dir_all(node.data_dir()).unwrap();
+        run("restore", &node.data_dir()).await;
+        node.start_again().await;
+        let bob = node.login().await;
+        is_alone(&node.users(&bob).await, &bob);
     }
-    let journal = std::fs::read_to_string(data.join("journal")).unwrap();
-    assert_eq!(journal, "{\"life\":{\"epoch\":1,\"next\":2}}\n");
+    let last = node.login().await;
+    connect(&node, Transport::Ws, "", &last).await.cut();
+    hears(&receiver, &last, &["connected"]).await;
+    let (seen, taken) = (receiver.attempts(), taken(&receiver));
+    let numbers: Vec<_> = seen.iter().filter_map(number).collect();
+    assert_eq!(numbers.len(), 4);
+    assert!(numbers.is_sorted() && taken.len() == 4, "{numbers:?}");
+    // By a leap that nobody takes for events that were dropped.
+    assert!(numbers[..2] == [1, 2] && numbers[2] > 1_000_000_000_000_000, "{numbers:?}");
 }
 
 /// Numbers as a seed has them.

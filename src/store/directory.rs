@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::backup::{MANIFEST, RESTORING};
 use super::ended::EndedLog;
 use super::error::StoreError;
 use super::files;
@@ -14,6 +15,8 @@ use super::lock::Lock;
 const KEY_BYTES: usize = 32;
 /// The file of the journal.
 pub(super) const JOURNAL: &str = "journal";
+/// The file of the lock.
+pub(super) const LOCK: &str = "lock";
 
 /// The directory that keeps what must survive a restart.
 ///
@@ -25,6 +28,7 @@ pub(super) const JOURNAL: &str = "journal";
 /// | `journal` | a JSON record a line, see [`Journal`] | as clients come and go, where that is of use |
 /// | `clock` | milliseconds since the epoch, and a newline | at each [`write_time`](Self::write_time) |
 /// | `lock` | the id of the process that uses it; see [`Lock`] | at each start |
+/// | `restoring` | nothing: no gateway starts where it is | while [`restore`](super::restore) fills the directory |
 ///
 /// Clones speak of one directory. One process at a time uses it: the one that has its
 /// [`lock`](Self::lock).
@@ -63,9 +67,22 @@ impl DataDir {
     /// The right to use it, for as long as it is held.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where another process has it.
+    /// [`StoreError::InUse`] where another process has it; [`StoreError::HalfRestored`] where a restore was
+    /// ended, [`StoreError::IsACopy`] where a backup was made: what is there is not to be used.
     pub fn lock(&self) -> Result<Lock, StoreError> {
-        Lock::take(&self.file("lock"))
+        let lock = self.lock_unlooked()?;
+        if self.file(RESTORING).exists() {
+            return Err(StoreError::HalfRestored { path: self.path.to_path_buf() });
+        }
+        if self.file(MANIFEST).exists() {
+            return Err(StoreError::IsACopy { path: self.path.to_path_buf() });
+        }
+        Ok(lock)
+    }
+
+    /// The same, whatever is there.
+    pub(super) fn lock_unlooked(&self) -> Result<Lock, StoreError> {
+        Lock::take(&self.file(LOCK))
     }
 
     /// The key that tokens are signed with: 32 bytes, made from the system's generator on the first start.
@@ -169,7 +186,8 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
 }
 

@@ -60,6 +60,11 @@ pub enum StoreError {
         /// Why not; no part of it.
         why: String,
     },
+    /// The server of the database cannot be reached, or says no.
+    Server {
+        /// Why.
+        why: String,
+    },
     /// A directory that is to be filled holds something.
     NotEmpty {
         /// The directory.
@@ -67,6 +72,35 @@ pub enum StoreError {
     },
     /// A directory holds nothing of a gateway.
     NoData {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that is to be filled is the one that is to be copied, or below it.
+    Inside {
+        /// The directory.
+        path: PathBuf,
+        /// The other one.
+        of: PathBuf,
+    },
+    /// A restore into a data directory did not come to its end.
+    HalfRestored {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What should be a data directory is a copy of one.
+    IsACopy {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What should be a copy is none that is whole.
+    Copy {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A copy was made without the database.
+    Elsewhere {
         /// The directory.
         path: PathBuf,
     },
@@ -81,6 +115,16 @@ impl StoreError {
     /// Names what was done and where, for a failure that the system told.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    /// The same of a file that another was copied from, where what is in it is wrong.
+    pub(super) fn told_of(mut self, original: PathBuf) -> Self {
+        if let Self::NotAKey { path } | Self::NotATime { path } | Self::NotARecord { path, .. } =
+            &mut self
+        {
+            *path = original;
+        }
+        self
     }
 }
 
@@ -117,12 +161,37 @@ impl fmt::Display for StoreError {
                 write!(f, "{}, the database.ca: {why}", path.display())
             }
             Self::Address { why } => write!(f, "the address of the database: {why}"),
+            Self::Server { why } => write!(f, "the database cannot be used: {why}"),
             Self::NotEmpty { path } => {
                 write!(f, "{} is not empty, and nothing in it is overwritten", path.display())
             }
             Self::NoData { path } => {
                 write!(f, "{} holds no data of a gateway", path.display())
             }
+            Self::Inside { path, of } => {
+                write!(f, "{} is within {}, which is to be copied", path.display(), of.display())
+            }
+            Self::HalfRestored { path } => write!(
+                f,
+                "{}: a restore into it did not come to its end. Restore again, or remove all that \
+                 is in it",
+                path.display()
+            ),
+            Self::IsACopy { path } => write!(
+                f,
+                "{} is a copy of a data directory, as pushgate backup makes it: put it back into \
+                 another one with pushgate restore",
+                path.display()
+            ),
+            Self::Copy { path, why } => {
+                write!(f, "{} is not a whole copy of a data directory: {why}", path.display())
+            }
+            Self::Elsewhere { path } => write!(
+                f,
+                "{} was made without topics and durable channels, which were in another database: \
+                 --without-database puts the rest back",
+                path.display()
+            ),
             Self::Untrusted { path } => write!(
                 f,
                 "an earlier write to {} failed, what it holds is not known",
@@ -145,6 +214,12 @@ impl std::error::Error for StoreError {
             | Self::Authority { .. }
             | Self::NotEmpty { .. }
             | Self::NoData { .. }
+            | Self::Server { .. }
+            | Self::Inside { .. }
+            | Self::HalfRestored { .. }
+            | Self::IsACopy { .. }
+            | Self::Copy { .. }
+            | Self::Elsewhere { .. }
             | Self::Untrusted { .. } => None,
         }
     }

@@ -12,10 +12,56 @@ pub(super) const OWNER_ONLY: u32 = 0o600;
 
 /// A file below this size is small; a larger one is none of ours.
 const MAX_SMALL: u64 = 1024;
+/// How much of a file is read at a time.
+const PIECE: usize = 256 * 1024;
 
 /// Makes an empty file at `path` for its owner alone, where there is none.
 pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     if path.exists() { Ok(()) } else { open_to_append(path).map(drop) }
+}
+
+/// Makes an empty file at `path` for its owner alone, unless there is one: then `false`.
+pub(super) fn make_new(path: &Path) -> Result<bool, StoreError> {
+    match open_new(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(StoreError::io("create", path)(error)),
+    }
+}
+
+/// Copies a file to `to`, where none is, and hands out what is copied. Waits for the disk.
+pub(super) fn copy(from: &Path, to: &Path, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
+    let mut copy = open_new(to).map_err(StoreError::io("create", to))?;
+    let mut written = Ok(());
+    read_in_pieces(from, &mut |piece| {
+        take(piece);
+        if written.is_ok() {
+            written = copy.write_all(piece);
+        }
+    })?;
+    written.and_then(|()| copy.sync_all()).map_err(StoreError::io("write", to))
+}
+
+/// Hands out what is in a file.
+pub(super) fn read_in_pieces(path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+    let mut read = || {
+        let (mut file, mut piece) = (File::open(path)?, vec![0; PIECE]);
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(length) => take(piece.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    read().map_err(StoreError::io("read", path))
+}
+
+/// Waits until what is in a file is on disk.
+pub(super) fn sync(path: &Path) -> Result<(), StoreError> {
+    let synced = File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(StoreError::io("sync", path))
 }
 
 /// Gives the files beside `path`, with these endings, the mode of the file itself: where that was once
@@ -123,10 +169,13 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     synced.map_err(StoreError::io("sync", parent))
 }
 
+/// A file to write to, where there was none.
+fn open_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path)
+}
+
 fn write_draft(draft: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(OWNER_ONLY).open(draft);
-    let mut file = opened.map_err(StoreError::io("create", draft))?;
+    let mut file = open_new(draft).map_err(StoreError::io("create", draft))?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     written.map_err(|error| {
         // Half a draft is of no use, and on a full disk its space is.

@@ -23,7 +23,7 @@ mod sqlite;
 mod tally;
 mod teller;
 
-pub use backup::{backup, restore};
+pub use backup::{Extent, backup, restore};
 pub use database::{
     Answer, Append, Change, Changed, Database, DatabaseError, Entry, Erasure, Loaded, Retried,
     TopicsTold, Window,

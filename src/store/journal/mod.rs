@@ -5,6 +5,7 @@ mod record;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use self::record::{
     EdgeRecord, EventRecord, GoneRecord, HereRecord, JournalRecord, Journaled, LifeRecord,
@@ -17,6 +18,8 @@ use super::files;
 const COMPACT_AFTER: u64 = 1024 * 1024;
 /// How much of a new file is put together at a time.
 const PIECE: usize = 64 * 1024;
+/// By how much numbers leap at least, whatever the clock says.
+const LEAP: u64 = 1_000_000_000;
 
 /// The file `journal`: a JSON object a line, see [`JournalRecord`], added to at the end.
 ///
@@ -202,6 +205,21 @@ pub(super) fn forget(path: &Path) -> Result<(), StoreError> {
     }
     let mut line = Vec::new();
     JournalRecord::Life(said.life).write_to(&mut line);
+    files::replace(path, &line)
+}
+
+/// Has the journal at `path`, made if missing, say no more than which number comes next: one far above
+/// all that were given by whoever has used the data since this journal was copied. Waits for the disk.
+///
+/// That is the time in microseconds: no gateway numbers a million events a second, so one that begins
+/// later begins above.
+pub(super) fn renumber(path: &Path) -> Result<(), StoreError> {
+    let LifeRecord { epoch, next } = read(path)?.life;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_micros()).unwrap_or(0);
+    let next = next.saturating_add(LEAP).max(now);
+    let mut line = Vec::new();
+    JournalRecord::Life(LifeRecord { epoch, next }).write_to(&mut line);
     files::replace(path, &line)
 }
 

@@ -164,7 +164,12 @@ pub(super) async fn begin_anew(
         return Ok(());
     }
     let names: Vec<_> = channels.iter().map(ChannelName::as_str).collect();
-    let epochs: Vec<_> = channels.iter().map(|_| new_epoch().to_string()).collect();
+    renew(transaction, &names).await
+}
+
+/// Has the order of each of these channels begin anew.
+pub(super) async fn renew(transaction: &Transaction<'_>, names: &[&str]) -> Result<(), Error> {
+    let epochs: Vec<_> = names.iter().map(|_| new_epoch().to_string()).collect();
     let renew = "UPDATE pushgate_channels AS it SET epoch = new.epoch \
                  FROM unnest($1::text[], $2::text[]) AS new (name, epoch) \
                  WHERE it.name = new.name";

@@ -8,6 +8,7 @@ mod commit;
 mod messages;
 mod open;
 mod page;
+mod renew;
 mod session;
 mod tls;
 mod topics;
@@ -82,13 +83,7 @@ impl Postgres {
     /// # Errors
     /// [`StoreError`] if `url` or `ca` cannot be used.
     pub fn start(url: &str, ca: Option<&std::path::Path>) -> Result<Self, StoreError> {
-        // The words of the error name a part of the address, and no password.
-        let config = url.parse::<Config>();
-        let mut config = config.map_err(|error| StoreError::Address { why: error.to_string() })?;
-        config.connect_timeout(PATIENCE).tcp_user_timeout(2 * PATIENCE).keepalives_idle(LOOK);
-        if config.get_application_name().is_none() {
-            config.application_name("pushgate");
-        }
+        let config = configured(url)?;
         let tls = tls::connector(ca)?;
         let (topics, told) = watch::channel(None);
         let (queue, waiting) = Queue::new();
@@ -400,6 +395,18 @@ async fn write(savepoint: &Transaction<'_>, asked: &mut Asked) -> Result<Written
         | Asked::Retries(..)
         | Asked::Channels(_) => Written::Refused,
     })
+}
+
+/// How the server at `url` is spoken to.
+fn configured(url: &str) -> Result<Config, StoreError> {
+    // The words of the error name a part of the address, and no password.
+    let config = url.parse::<Config>();
+    let mut config = config.map_err(|error| StoreError::Address { why: error.to_string() })?;
+    config.connect_timeout(PATIENCE).tcp_user_timeout(2 * PATIENCE).keepalives_idle(LOOK);
+    if config.get_application_name().is_none() {
+        config.application_name("pushgate");
+    }
+    Ok(config)
 }
 
 /// What `work` comes to, or why it does not.

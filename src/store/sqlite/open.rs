@@ -10,6 +10,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 /// How long opening waits for another program that holds the file, and how long at a time a change does.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_millis(250);
+/// How often a file that becomes shorter under our eyes is looked at.
+const LOOKS: usize = 10;
 
 /// Marks a file as ours: "push" in ASCII. Source: SQLite, `PRAGMA application_id`.
 const APPLICATION: i64 = 0x7075_7368;
@@ -29,18 +31,29 @@ pub(super) fn open(path: &Path) -> Result<Connection, Unfit> {
 }
 
 /// Looks that the last page is there to its end: what a file lacks there SQLite reads as zeros.
+///
+/// Others may write meanwhile. What there was at a moment is in the file once the log was copied into
+/// it after that, unless the file became shorter: then it is looked again.
 pub(super) fn has_all_pages(connection: &Connection, path: &Path) -> Result<(), Unfit> {
-    // A page that a crash left half copied is whole in the log.
-    let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-    let copied = connection
-        .query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?));
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let wanted = number("page_count")?.saturating_mul(number("page_size")?);
-    let wanted = u64::try_from(wanted).unwrap_or(0);
-    let found = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
-    // A disk that cannot be written can be read.
-    if copied.unwrap_or(false) && found < wanted {
-        return Err(Unfit::Other(format!("it is torn: it has {found} bytes of {wanted}")));
+    let length =
+        || -> Result<i64, Unfit> { Ok(number("page_count")?.saturating_mul(number("page_size")?)) };
+    let mut wanted = length()?;
+    for _ in 0..LOOKS {
+        // A page that a crash left half copied is whole in the log.
+        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+        let copied = connection
+            .query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?));
+        let found = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
+        // A disk that cannot be written can be read.
+        if !copied.unwrap_or(false) || found >= u64::try_from(wanted).unwrap_or(0) {
+            return Ok(());
+        }
+        let again = length()?;
+        if again == wanted {
+            return Err(Unfit::Other(format!("it is torn: it has {found} bytes of {wanted}")));
+        }
+        wanted = again;
     }
     Ok(())
 }
