@@ -61,6 +61,8 @@ use crate::worker::{Limits, Workers};
 
 /// How long open requests are given to end after all streams have.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// How long the disk is given to take what it did not before.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long the receiver of hooks is given to hear that everyone has gone.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 /// Connections that are closed in a second at the least, however long the drain may take.
@@ -202,6 +204,8 @@ impl Server {
         let wait = LAST_REQUESTS.min(self.gate.config.server.drain.max(Duration::from_secs(1)));
         let _ = tokio::time::timeout(wait, self.draining.closed()).await;
         self.tell_the_end().await;
+        // A disk that hangs is not waited for.
+        let _ = tokio::time::timeout(LAST_WRITES, self.gate.mend_ended_at_the_end()).await;
         upkeep::write_time(&self.gate, self.directory).await;
     }
 }

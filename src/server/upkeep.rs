@@ -41,6 +41,7 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.addresses.sweep();
         gate.live.forget_expired(time);
         write_time(&gate, directory.clone()).await;
+        gate.mend_ended().await;
         if let Some(scribe) = &gate.scribe {
             scribe.mend(&gate.presence).await;
         }

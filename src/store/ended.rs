@@ -15,6 +15,8 @@ use super::files::{self, Draft};
 
 /// The file is gone through again when it has grown by this much, and to twice its size.
 const COMPACT_AFTER: u64 = 1024 * 1024;
+/// More than so many that wait are written as a new file: each record that is added costs a sync.
+const FEW: usize = 64;
 
 /// That a client's tokens below a floor are ended, as a line of the file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -27,19 +29,34 @@ pub struct EndedRecord {
     pub until: u64,
 }
 
+impl EndedRecord {
+    /// Says what either says of the same client.
+    fn merge(&mut self, other: &Self) {
+        self.floor = self.floor.max(other.floor);
+        self.until = self.until.max(other.until);
+    }
+}
+
 /// The file `ended-tokens`: a JSON object a line, `{"client":…,"floor":…,"until":…}`, added to at the end.
 ///
 /// A last line that a crash has torn was never acknowledged, and is cut off when the file is
 /// opened. What expired is left out then, and whenever the file has doubled; expired means before
 /// the time that [`DataDir::write_time`] wrote down, since no clock of ours starts earlier.
 ///
-/// Writers: [`append`](Self::append), one at a time. Bound: twice what can still matter, and 1 MiB.
+/// Each record has a sync of its own before the next is added, so that a power cut tears the last line
+/// and no other. What could not be written waits, one record a client, for [`mend`](Self::mend); once a
+/// sync has failed that is a new file, since what the old one holds is not known.
+///
+/// Writers: [`append`](Self::append) and [`mend`](Self::mend), one at a time. Bound: twice what can
+/// still matter, and 1 MiB; what waits is bounded by what can still matter.
 pub struct EndedLog {
     directory: DataDir,
     path: PathBuf,
     loaded: Vec<EndedRecord>,
     cut: usize,
     tail: Mutex<Tail>,
+    /// Locked behind the tail, and never while the disk is waited for.
+    waiting: Mutex<Waiting>,
 }
 
 /// The end of the file, where the next record goes.
@@ -51,6 +68,9 @@ struct Tail {
     trusted: bool,
 }
 
+/// What could not be written, by client.
+type Waiting = BTreeMap<String, EndedRecord>;
+
 impl EndedLog {
     /// Opens the file, made if missing, and leaves out of it what is torn or expired.
     pub(super) fn open(directory: DataDir, path: PathBuf) -> Result<Self, StoreError> {
@@ -60,8 +80,8 @@ impl EndedLog {
             let content: String = loaded.iter().map(line).collect();
             files::replace(&path, content.as_bytes())?;
         }
-        let tail = Tail::open(&path)?;
-        Ok(Self { directory, path, loaded, cut: contents.cut, tail: Mutex::new(tail) })
+        let tail = Mutex::new(Tail::open(&path)?);
+        Ok(Self { directory, path, loaded, cut: contents.cut, tail, waiting: Mutex::default() })
     }
 
     /// What the file held when it was opened, a record a client; the second time nothing.
@@ -79,19 +99,87 @@ impl EndedLog {
     /// Waits: for the disk, and for other callers; async ones use `spawn_blocking`.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if it could not be written: a full disk may be written to again later.
-    /// [`StoreError::Untrusted`] after a sync that failed, until a restart, since the system may
-    /// have dropped what it could not write and yet report success the next time.
+    /// [`StoreError::Io`] if it could not be written, [`StoreError::Untrusted`] after a sync that
+    /// failed, since the system may have dropped what it could not write and yet report success the
+    /// next time. Then the record waits for [`mend`](Self::mend).
     pub fn append(&self, record: &EndedRecord) -> Result<(), StoreError> {
-        let line = line(record);
         let mut tail = self.lock();
+        let added = self.add(&mut tail, record);
+        match added {
+            Ok(()) => self.wrote(record),
+            Err(_) => self.wait(record),
+        }
+        added
+    }
+
+    /// Writes what waits and is not expired at `now`, in seconds; answers how many records were written.
+    /// To be called from time to time, by one at a time; it waits as [`append`](Self::append).
+    ///
+    /// # Errors
+    /// As [`append`](Self::append): what was not written goes on waiting.
+    pub fn mend(&self, now: u64) -> Result<usize, StoreError> {
+        let mut tail = self.lock();
+        let mut waiting = self.lock_waiting();
+        waiting.retain(|_, record| record.until > now);
+        let records: Vec<_> = waiting.values().cloned().collect();
+        drop(waiting);
+        if (!tail.trusted || records.len() > FEW) && self.renew(&mut tail, &records).is_ok() {
+            return Ok(records.len());
+        }
+        // Others write in between.
+        drop(tail);
+        for record in &records {
+            self.append(record)?;
+        }
+        Ok(records.len())
+    }
+
+    /// How many records wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.lock_waiting().len()
+    }
+
+    fn add(&self, tail: &mut Tail, record: &EndedRecord) -> Result<(), StoreError> {
         if !tail.trusted {
             return Err(StoreError::Untrusted { path: self.path.clone() });
         }
         if tail.length >= tail.compact_at {
-            self.compact(&mut tail)?;
+            self.compact(tail)?;
         }
-        tail.append(line.as_bytes()).map_err(StoreError::io("write", &self.path))
+        tail.append(line(record).as_bytes()).map_err(StoreError::io("write", &self.path))
+    }
+
+    /// Goes on with a new file, which holds what the old one did and `more`.
+    fn renew(&self, tail: &mut Tail, more: &[EndedRecord]) -> Result<(), StoreError> {
+        let mut content = self.live_lines()?;
+        content.extend(more.iter().map(line));
+        self.go_on_with(tail, Draft::write(&self.path, content.as_bytes())?)?;
+        more.iter().for_each(|record| self.wrote(record));
+        Ok(())
+    }
+
+    fn go_on_with(&self, tail: &mut Tail, draft: Draft<'_>) -> Result<(), StoreError> {
+        // From here on the old file may be one that no restart finds.
+        tail.trusted = false;
+        draft.commit()?;
+        *tail = Tail::open(&self.path)?;
+        Ok(())
+    }
+
+    /// A record is written: whatever it says need not wait.
+    fn wrote(&self, record: &EndedRecord) {
+        let mut waiting = self.lock_waiting();
+        let says = |kept: &EndedRecord| kept.floor <= record.floor && kept.until <= record.until;
+        if waiting.get(&record.client).is_some_and(says) {
+            waiting.remove(&record.client);
+        }
+    }
+
+    /// A record could not be written.
+    fn wait(&self, record: &EndedRecord) {
+        let mut waiting = self.lock_waiting();
+        let kept = waiting.entry(record.client.clone()).or_insert_with(|| record.clone());
+        kept.merge(record);
     }
 
     /// Leaves out of the file what expired meanwhile.
@@ -105,11 +193,7 @@ impl EndedLog {
         let Ok(draft) = Draft::write(&self.path, content.as_bytes()) else {
             return Ok(());
         };
-        // From here on the old file may be one that no restart finds.
-        tail.trusted = false;
-        draft.commit()?;
-        *tail = Tail::open(&self.path)?;
-        Ok(())
+        self.go_on_with(tail, draft)
     }
 
     fn live_lines(&self) -> Result<String, StoreError> {
@@ -119,6 +203,10 @@ impl EndedLog {
 
     fn lock(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,8 +277,7 @@ impl Contents {
         let mut clients: BTreeMap<&str, EndedRecord> = BTreeMap::new();
         for record in self.records.iter().filter(|record| record.until > now) {
             let kept = clients.entry(&record.client).or_insert_with(|| record.clone());
-            kept.floor = kept.floor.max(record.floor);
-            kept.until = kept.until.max(record.until);
+            kept.merge(record);
         }
         clients.into_values().collect()
     }
@@ -371,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_write_that_could_not_be_mended_the_file_is_not_trusted() {
+    fn after_a_failed_write_that_could_not_be_taken_back_there_is_a_new_file() {
         let scratch = Scratch::new();
         let log = scratch.open().ended_tokens().unwrap();
         log.append(&record("ann", 1, 900)).unwrap();
@@ -380,9 +467,66 @@ mod tests {
         let error = log.append(&record("bob", 1, 900)).unwrap_err();
         assert!(matches!(error, StoreError::Io { .. }), "{error}");
         assert!(error.to_string().contains(NAME), "{error}");
-        let error = log.append(&record("bob", 1, 900)).unwrap_err();
+        let error = log.append(&record("bob", 2, 900)).unwrap_err();
         assert!(matches!(error, StoreError::Untrusted { .. }), "{error}");
+        assert_eq!(log.waiting(), 1);
         assert_eq!(restart(&scratch), [record("ann", 1, 900)]);
+        fs::create_dir(scratch.0.join("ended-tokens.tmp")).unwrap();
+        assert!(matches!(log.mend(1), Err(StoreError::Untrusted { .. })));
+        fs::remove_dir(scratch.0.join("ended-tokens.tmp")).unwrap();
+        assert_eq!(log.mend(1).unwrap(), 1);
+        log.append(&record("cid", 1, 900)).unwrap();
+        assert_eq!((log.waiting(), log.mend(1).unwrap()), (0, 0));
+        let expected = [record("ann", 1, 900), record("bob", 2, 900), record("cid", 1, 900)];
+        assert_eq!(restart(&scratch), expected);
+    }
+
+    #[test]
+    fn what_was_written_in_part_is_in_no_one_s_way() {
+        let scratch = Scratch::new();
+        let log = scratch.open().ended_tokens().unwrap();
+        log.append(&record("ann", 1, 900)).unwrap();
+        // Half a line that could not be taken back.
+        let mut file = files::open_to_append(&scratch.0.join(NAME)).unwrap();
+        file.write_all(b"{\"client\":\"bo").unwrap();
+        log.wait(&record("bob", 1, 900));
+        log.lock().trusted = false;
+        assert_eq!(log.mend(1).unwrap(), 1);
+        log.append(&record("cid", 1, 900)).unwrap();
+        assert_eq!(scratch.read(NAME).lines().count(), 3);
+        assert_eq!(restart(&scratch).len(), 3);
+    }
+
+    #[test]
+    fn few_that_wait_are_added_and_many_make_a_new_file_where_there_is_room_for_one() {
+        for (count, is_full) in [(3, true), (3, false), (FEW + 1, true), (FEW + 1, false)] {
+            let scratch = Scratch::new();
+            let log = scratch.open().ended_tokens().unwrap();
+            log.append(&record("ann", 1, 900)).unwrap();
+            if is_full {
+                fs::create_dir(scratch.0.join("ended-tokens.tmp")).unwrap();
+            }
+            for number in 0..count {
+                log.wait(&record(&format!("c{number:03}"), 1, 900));
+            }
+            log.wait(&record("expired", 1, 5));
+            assert_eq!(log.mend(5).unwrap(), count);
+            assert_eq!((log.waiting(), restart(&scratch).len()), (0, count + 1));
+        }
+    }
+
+    #[test]
+    fn what_waits_is_one_record_a_client_until_one_that_says_as_much_is_written() {
+        let scratch = Scratch::new();
+        let log = scratch.open().ended_tokens().unwrap();
+        for (floor, until) in [(10, 900), (30, 700), (20, 800)] {
+            log.wait(&record("ann", floor, until));
+        }
+        assert_eq!(log.waiting(), 1);
+        log.append(&record("ann", 40, 800)).unwrap();
+        assert_eq!(log.waiting(), 1, "it does not say until when");
+        log.append(&record("ann", 40, 900)).unwrap();
+        assert_eq!(log.waiting(), 0);
     }
 
     #[test]
