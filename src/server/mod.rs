@@ -81,7 +81,7 @@ pub struct Server {
     upkeep: Vec<JoinHandle<()>>,
     directory: Option<DataDir>,
     /// Held to the end.
-    _lock: Option<Lock>,
+    _lock: Option<Arc<Lock>>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -147,10 +147,10 @@ impl Server {
         };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
-        let (directory, lock) = (kept.directory.clone(), kept.lock.take());
+        let (directory, lock) = (kept.directory.clone(), kept.lock.take().map(Arc::new));
         let heralds = past::Heralds::start(&config, kept.left.take())?;
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept, heralds)?);
-        let upkeep = upkeep::start(&gate, directory.clone());
+        let upkeep = upkeep::start(&gate, directory.clone(), lock.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(front::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting = listen::accept(front, listener, acceptor, is_draining);
