@@ -75,7 +75,5 @@ async fn blocking<T: Send + 'static>(
     act: impl FnOnce(&EndedLog) -> Result<T, StoreError> + Send + 'static,
 ) -> Option<Result<T, StoreError>> {
     let acted = tokio::task::spawn_blocking(move || act(&log)).await;
-    acted
-        .inspect_err(|error| tracing::error!(%error, "writing down an ended token panicked"))
-        .ok()
+    acted.inspect_err(|error| tracing::error!(%error, "writing down an ended token panicked")).ok()
 }

@@ -109,6 +109,7 @@ impl EndedLog {
             Ok(()) => self.wrote(record),
             Err(_) => self.wait(record),
         }
+        drop(tail);
         added
     }
 
@@ -154,7 +155,9 @@ impl EndedLog {
         let mut content = self.live_lines()?;
         content.extend(more.iter().map(line));
         self.go_on_with(tail, Draft::write(&self.path, content.as_bytes())?)?;
-        more.iter().for_each(|record| self.wrote(record));
+        for record in more {
+            self.wrote(record);
+        }
         Ok(())
     }
 
@@ -180,6 +183,7 @@ impl EndedLog {
         let mut waiting = self.lock_waiting();
         let kept = waiting.entry(record.client.clone()).or_insert_with(|| record.clone());
         kept.merge(record);
+        drop(waiting);
     }
 
     /// Leaves out of the file what expired meanwhile.
