@@ -121,7 +121,9 @@ impl Problem {
             Self::RateLimited => (429, "rate-limited", "Too fast"),
             Self::OverCapacity => (503, "over-capacity", "A limit of this node is reached"),
             Self::Draining => (503, "draining", "This node is going away"),
-            Self::Unavailable => (503, "unavailable", "The database is not available"),
+            Self::Unavailable => {
+                (503, "unavailable", "What must be kept cannot be written or read now")
+            }
             Self::Internal => (500, "internal", "Something broke in the gateway"),
         }
     }

@@ -10,7 +10,11 @@
 )]
 mod common;
 
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+
 use common::node::{TestNode, command};
+use common::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_gateway_is_refused_and_told_who_is_first() {
@@ -32,4 +36,33 @@ async fn a_second_gateway_is_refused_and_told_who_is_first() {
     first.exit().await;
     first.start_again().await;
     first.login().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_removed_is_made_anew_and_told() {
+    let node = TestNode::start().await;
+    let path = node.data_dir().join("lock");
+    fs::remove_file(&path).unwrap();
+    let output = async || node.output();
+    until("an error", output, |output| output.contains("it is made anew")).await;
+    let holder = fs::read_to_string(&path).unwrap();
+    assert_eq!(holder.trim(), node.process_id().to_string());
+    assert!(File::open(&path).unwrap().try_lock().is_err());
+    node.login().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_another_on_its_data_ends_at_once() {
+    let mut node = TestNode::start().await;
+    let path = node.data_dir().join("lock");
+    // What another process holds by now.
+    let new = path.with_extension("new");
+    let other = File::create(&new).unwrap();
+    other.lock().unwrap();
+    fs::write(&new, "4711\n").unwrap();
+    fs::rename(&new, &path).unwrap();
+    assert_eq!(node.exit().await.signal(), Some(libc::SIGABRT), "{}", node.output());
+    let output = node.output();
+    assert!(output.contains("process 4711") && output.contains("has begun"), "{output}");
+    drop(other);
 }

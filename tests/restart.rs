@@ -13,6 +13,10 @@
 #[macro_use]
 mod common;
 
+#[path = "restart/alone.rs"]
+mod alone;
+#[path = "restart/ended.rs"]
+mod ended;
 #[path = "board/faults.rs"]
 mod faults;
 #[path = "webhooks/receiver.rs"]

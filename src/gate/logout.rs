@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Gate;
 use super::body::Fields;
 use super::identify::{Caller, unauthorized};
-use super::problem::Answer;
+use super::problem::{Answer, Failure};
 use super::request::Pairs;
 use crate::code::Close;
 use crate::identity::ClientId;
@@ -34,7 +34,7 @@ pub(super) async fn logout(State(gate): State<Arc<Gate>>, request: Request) -> A
         }
         Caller::Backend(_) | Caller::Nobody => return Err(unauthorized()),
     };
-    gate.end_client(&client, until, Close::LoggedOut).await;
+    gate.end_client(&client, until, Close::LoggedOut).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -49,15 +49,24 @@ impl Gate {
     }
 
     /// Ends every token of `client` minted until now, its presence, and its connections with `close`.
-    pub(super) async fn end_client(&self, client: &ClientId, until: u64, close: Close) {
+    ///
+    /// # Errors
+    /// 503 `unavailable`: all of that is so, and a restart before the disk takes it revives the tokens.
+    pub(super) async fn end_client(
+        &self,
+        client: &ClientId,
+        until: u64,
+        close: Close,
+    ) -> Result<(), Failure> {
         let ended = self.live.end(client, self.clock.now(), until);
         let connections = self.presence.logout(client, Instant::now());
         self.close_all(&connections, close);
-        self.write_down(&ended).await;
+        let written = self.write_down(&ended).await;
         if let Some(scribe) = &self.scribe {
             // Who was told to be gone is not here again after a crash.
             scribe.written().await;
         }
+        written
     }
 
     /// Ends connections with `close`.

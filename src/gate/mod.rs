@@ -10,6 +10,7 @@ mod board;
 mod body;
 mod direct;
 mod durable;
+mod ended;
 mod health;
 mod history;
 mod idempotency;
@@ -64,9 +65,9 @@ use crate::channel::Policies;
 use crate::config::{Config, IpDisclosure};
 use crate::hooks::{Scribe, Webhook};
 use crate::hub::Hub;
-use crate::identity::{ApiKeys, Ended, LiveTokens, Signer, TokenClock};
+use crate::identity::{ApiKeys, LiveTokens, Signer, TokenClock};
 use crate::presence::Presence;
-use crate::store::{EndedLog, EndedRecord};
+use crate::store::EndedLog;
 
 /// Who sent a request, as the listener saw it; put into each request by the server.
 #[derive(Clone, Copy, Debug)]
@@ -236,23 +237,6 @@ impl Gate {
             IpDisclosure::Full => Arc::from(address.to_string()),
             IpDisclosure::None => Arc::from(""),
             IpDisclosure::Cut => Arc::from(cut(address)),
-        }
-    }
-
-    /// Writes down that tokens were ended, so that they stay so after a restart.
-    ///
-    /// Waits for the disk, on a thread of its own. A failure is logged: the tokens stay ended for
-    /// the life of this process.
-    pub async fn write_down(&self, ended: &Ended) {
-        let Some(log) = self.ended_log.clone() else {
-            return;
-        };
-        let client = ended.client.as_str().to_owned();
-        let record = EndedRecord { client, floor: ended.floor, until: ended.until };
-        match tokio::task::spawn_blocking(move || log.append(&record)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "an ended token could not be written down"),
-            Err(error) => tracing::error!(%error, "writing down an ended token panicked"),
         }
     }
 }

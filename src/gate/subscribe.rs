@@ -325,7 +325,8 @@ impl Gate {
         };
         let replaced = self.presence.replaced(&claims.client, ended.floor);
         self.close_all(&replaced, Close::LoggedOut);
-        self.write_down(&ended).await;
+        // There is no request to refuse: where it cannot be written now, it is written later.
+        let _ = self.write_down(&ended).await;
     }
 
     /// A token may have been ended while its connection was on the way in.

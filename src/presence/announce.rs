@@ -75,6 +75,20 @@ impl Presence {
 }
 
 impl State {
+    /// Notes that it stays for `presence.timeout` without a connection; one that has any does not.
+    pub(super) fn stays_alone(&mut self) {
+        self.note_alone(self.connections.is_empty());
+    }
+
+    /// Notes that it has a connection, by which it stays.
+    pub(super) fn is_held(&mut self) {
+        self.note_alone(false);
+    }
+
+    fn note_alone(&mut self, alone: bool) {
+        self.notes.changed |= std::mem::replace(&mut self.notes.alone, alone) != alone;
+    }
+
     /// Whether anybody would miss it: it is on a list, or its end is to be announced.
     fn is_worth_noting(&self) -> bool {
         !self.memberships.is_empty() || self.notes.connected
@@ -90,6 +104,7 @@ impl State {
             is_counted: self.counted.is_some(),
             channels: members.map(|members| members.name.clone()).collect(),
             has_line: self.line.is_some(),
+            is_alone: self.notes.alone,
             is_announced: self.notes.connected,
         }
     }

@@ -45,6 +45,7 @@ impl Presence {
                 self.let_go(client, state, now);
                 resume_unwind(bug)
             });
+            state.is_held();
             self.announce_connected(&client.id, state);
             Ok(opened)
         })?

@@ -54,11 +54,14 @@ pub(super) struct State {
 
 /// What was announced of a client, and what is to be.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change independently")]
 pub(super) struct Notes {
     /// That it is connected was.
     pub(super) connected: bool,
     /// That it is here was.
     pub(super) here: bool,
+    /// That it stays without a connection was, or is to be.
+    pub(super) alone: bool,
     /// Something of it is otherwise than it was announced.
     pub(super) changed: bool,
     /// What is to be announced beside that.

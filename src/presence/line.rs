@@ -64,6 +64,7 @@ impl Presence {
     ) {
         if is_line {
             state.open_line(visitor.token, now + self.rules.timeout);
+            state.stays_alone();
             self.plan(client, state, now);
         } else {
             self.enlist(client, state, visitor, now);

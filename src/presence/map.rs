@@ -121,6 +121,7 @@ impl Presence {
         let is_listed = !state.ended && state.is_listed();
         if is_listed {
             self.keep(&client, &mut state, channel, now);
+            self.note(&client.id, &mut state);
         }
         is_listed
     }
@@ -330,6 +331,7 @@ impl Presence {
                 membership.until = until;
             }
         }
+        state.stays_alone();
         self.plan(client, state, now);
     }
 

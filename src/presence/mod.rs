@@ -57,7 +57,7 @@ pub struct Rules {
     pub timeout: Duration,
     /// How long after a connection that did not end by the client's own close.
     pub linger: Duration,
-    /// How long after a restart, of those who were here when the process died.
+    /// How long after a restart, of those who were connected when the process died.
     pub restart: Duration,
     /// Least time between two pushes of one list.
     pub coalesce: Duration,
@@ -91,6 +91,7 @@ pub trait Announce: fmt::Debug + Send + Sync {
 
 /// What there is to know of a client that is here, to know it again after a restart.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change independently")]
 pub struct Stay {
     /// Its entry in users lists.
     pub entry: Arc<str>,
@@ -104,6 +105,8 @@ pub struct Stay {
     pub channels: Vec<ChannelName>,
     /// Whether it has a private line.
     pub has_line: bool,
+    /// Whether it stays without a connection: by a login, a post, or what its backend made for it.
+    pub is_alone: bool,
     /// Whether it was announced as connected.
     pub is_announced: bool,
 }

@@ -1,6 +1,6 @@
 //! Bugs while locks are held, and what the timer holds on to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,12 @@ impl Tell for Mine {
 
 /// Keeps what was announced.
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<(String, Edge)>>, Mutex<BTreeMap<String, Vec<String>>>);
+struct Heard(
+    Mutex<Vec<(String, Edge)>>,
+    Mutex<BTreeMap<String, Vec<String>>>,
+    /// Who stays without a connection.
+    Mutex<BTreeSet<String>>,
+);
 
 impl Heard {
     fn take(&self) -> Vec<(String, Edge)> {
@@ -47,6 +52,12 @@ impl Announce for Heard {
         let mut here = self.1.lock().unwrap();
         match stay {
             Some(stay) => {
+                let mut alone = self.2.lock().unwrap();
+                if stay.is_alone {
+                    alone.insert(client.to_string());
+                } else {
+                    alone.remove(client.as_str());
+                }
                 let channels = stay.channels.iter().map(ToString::to_string).collect();
                 here.insert(client.to_string(), channels);
             }
@@ -286,7 +297,8 @@ async fn who_was_here_may_come_back_in_its_time_and_nobody_notices() {
     let channels = || vec![ChannelName::root(), ChannelName::parse("room").unwrap()];
     for name in ["ann", "bob", "eve"] {
         let (visitor, is_announced) = (visitor(name), name != "eve");
-        let past = Past { visitor, channels: channels(), has_line: false, is_announced };
+        let past =
+            Past { visitor, channels: channels(), has_line: false, is_alone: false, is_announced };
         presence.restore(&past, Instant::now()).unwrap();
     }
     let version = |channel: &ChannelName| presence.page(channel, None, 100).version;
@@ -301,4 +313,42 @@ async fn who_was_here_may_come_back_in_its_time_and_nobody_notices() {
     assert_eq!(presence.page(&channels()[1], None, 100).count, 0);
     presence.detach(&visitor("ann").client, ConnectionId::new(0, 1), Leave::Clean, Instant::now());
     assert_eq!(heard.take(), [("ann".to_owned(), Edge::Disconnected)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stays_without_a_connection_is_known_to_after_a_restart_too() {
+    let (presence, heard) = announcing();
+    let timer = Arc::clone(&presence);
+    let _timer = tokio::spawn(async move { timer.run_timer().await });
+    let (ann, root) = (visitor("ann"), ChannelName::root());
+    let is_alone = || heard.2.lock().unwrap().contains("ann");
+    let now = Instant::now();
+    presence.login(&ann, now).unwrap();
+    assert!(is_alone());
+    for number in 1..=2 {
+        presence.attach(&ann, seat(number), now, |_| ()).unwrap();
+        assert!(!is_alone());
+        assert!(presence.refresh(&ann.client, &root, now));
+        presence.detach(
+            &ann.client,
+            ConnectionId::new(0, number),
+            Leave::Poll(Duration::from_secs(20)),
+            now,
+        );
+        assert!(!is_alone(), "it is to come back");
+        assert!(presence.refresh(&ann.client, &root, now));
+        assert!(is_alone());
+    }
+    presence.logout(&ann.client, now);
+
+    for is_alone in [true, false] {
+        let visitor = visitor(if is_alone { "posts" } else { "streams" });
+        let channels = vec![root.clone()];
+        let past = Past { visitor, channels, has_line: false, is_alone, is_announced: true };
+        presence.restore(&past, now).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(heard.take().last().unwrap(), &("streams".to_owned(), Edge::Disconnected));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(heard.take(), [("posts".to_owned(), Edge::Disconnected)]);
 }

@@ -61,6 +61,8 @@ use crate::worker::{Limits, Workers};
 
 /// How long open requests are given to end after all streams have.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// How long the disk is given to take what it did not before.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long the receiver of hooks is given to hear that everyone has gone.
 const LAST_EVENTS: Duration = Duration::from_secs(5);
 /// Connections that are closed in a second at the least, however long the drain may take.
@@ -79,7 +81,7 @@ pub struct Server {
     upkeep: Vec<JoinHandle<()>>,
     directory: Option<DataDir>,
     /// Held to the end.
-    _lock: Option<Lock>,
+    _lock: Option<Arc<Lock>>,
     /// Tells connections that speak HTTP to end; each of them holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -145,12 +147,12 @@ impl Server {
         };
         listen::prepare(&listener, config.heartbeat.interval + config.heartbeat.timeout);
         let workers = start_workers(&config)?;
-        let (directory, lock) = (kept.directory.clone(), kept.lock.take());
+        let (directory, lock) = (kept.directory.clone(), kept.lock.take().map(Arc::new));
         let heralds = past::Heralds::start(&config, kept.left.take())?;
         let gate = Arc::new(build_gate(config, Arc::clone(&workers), kept, heralds)?);
         // Before anybody posts, where the database is there already.
         gate.begin_anew().await;
-        let upkeep = upkeep::start(&gate, directory.clone());
+        let upkeep = upkeep::start(&gate, directory.clone(), lock.clone());
         let (draining, is_draining) = watch::channel(false);
         let front = Arc::new(front::Front::new(Arc::clone(&gate), router(Arc::clone(&gate))));
         let accepting = listen::accept(front, listener, acceptor, is_draining);
@@ -204,6 +206,8 @@ impl Server {
         let wait = LAST_REQUESTS.min(self.gate.config.server.drain.max(Duration::from_secs(1)));
         let _ = tokio::time::timeout(wait, self.draining.closed()).await;
         self.tell_the_end().await;
+        // A disk that hangs is not waited for.
+        let _ = tokio::time::timeout(LAST_WRITES, self.gate.mend_ended_at_the_end()).await;
         upkeep::write_time(&self.gate, self.directory).await;
     }
 }

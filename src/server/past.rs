@@ -101,5 +101,11 @@ fn past(gate: &Gate, client: &ClientId, record: &HereRecord) -> Past {
         is_counted: record.counted,
         token: Some(0),
     };
-    Past { visitor, channels, has_line: record.line, is_announced: record.told }
+    Past {
+        visitor,
+        channels,
+        has_line: record.line,
+        is_alone: record.alone,
+        is_announced: record.told,
+    }
 }

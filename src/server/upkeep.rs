@@ -7,9 +7,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::memory::Memory;
-use super::panics::vital;
+use super::panics::{die, vital};
 use crate::gate::Gate;
-use crate::store::DataDir;
+use crate::store::{DataDir, Lock, StoreError};
 
 /// How often what is too old is forgotten, and the time written down: as long as this a crash and
 /// a clock set back together could revive an expired token.
@@ -18,7 +18,11 @@ const EVERY: Duration = Duration::from_secs(5);
 const MEMORY: Duration = Duration::from_secs(1);
 
 /// Starts the tasks; they end when they are aborted.
-pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHandle<()>> {
+pub(super) fn start(
+    gate: &Arc<Gate>,
+    directory: Option<DataDir>,
+    lock: Option<Arc<Lock>>,
+) -> Vec<JoinHandle<()>> {
     let presence = Arc::clone(&gate.presence);
     let timer = async move { presence.run_timer().await };
     let timer = tokio::spawn(vital("the timer of presence", timer));
@@ -28,7 +32,33 @@ pub(super) fn start(gate: &Arc<Gate>, directory: Option<DataDir>) -> Vec<JoinHan
     let archive = Arc::clone(gate);
     let archive = tokio::spawn(vital("the archive", async move { archive.keep_archive().await }));
     let memory = tokio::spawn(vital("upkeep", watch_memory(Arc::clone(gate))));
-    vec![timer, forget, board, archive, memory]
+    let lock = tokio::spawn(vital("upkeep", watch_lock(lock)));
+    vec![timer, forget, board, archive, memory, lock]
+}
+
+/// Ends the process where another uses its data directory: two that write there would undo what each
+/// other has acknowledged.
+async fn watch_lock(lock: Option<Arc<Lock>>) {
+    let Some(lock) = lock else { return };
+    let mut is_told = false;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let lock = Arc::clone(&lock);
+        let Ok(renewed) = tokio::task::spawn_blocking(move || lock.renew()).await else { continue };
+        match &renewed {
+            Ok(true) => tracing::error!(
+                "the file `lock` of the data directory was removed or replaced: it is made anew. Leave \
+                 it alone while the gateway runs"
+            ),
+            Err(error @ StoreError::InUse { .. }) => {
+                tracing::error!(%error, "the file `lock` was removed, and another process has begun");
+                die();
+            }
+            Err(error) if !is_told => tracing::error!(%error, "the lock cannot be looked after"),
+            Ok(false) | Err(_) => {}
+        }
+        is_told = renewed.is_err();
+    }
 }
 
 async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
@@ -41,6 +71,7 @@ async fn forget(gate: Arc<Gate>, directory: Option<DataDir>) {
         gate.addresses.sweep();
         gate.live.forget_expired(time);
         write_time(&gate, directory.clone()).await;
+        gate.mend_ended().await;
         if let Some(scribe) = &gate.scribe {
             scribe.mend(&gate.presence).await;
         }

@@ -1,6 +1,7 @@
 /* A disk that fails on command, for LD_PRELOAD: writes to files of the database fail with the error
  * whose number stands in the file that FAULTS names, as long as there is such a file. Behind the number
- * an `s` has nothing but syncs fail. FAULTS_AT names other files than the database, by a part of their
+ * an `s` has nothing but syncs fail, and a `p` has each write broken off before its end, as on a disk
+ * that is full. FAULTS_AT names other files than the database, by a part of their
  * path. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,7 +13,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static int fault(int fd, int is_sync) {
+enum { WRITE, SYNC, TRUNCATE };
+
+/* The last bytes of a write, for which there is no room. */
+#define NO_ROOM 10
+
+static int fault(int fd, int what, size_t *length_to_write) {
     char link[64], path[4096], text[16];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
@@ -26,11 +32,16 @@ static int fault(int fd, int is_sync) {
     length = read(faults, text, sizeof text - 1);
     close(faults);
     text[length < 0 ? 0 : length] = 0;
-    return is_sync || !strchr(text, 's') ? atoi(text) : 0;
+    if (strchr(text, 's')) return what == SYNC ? atoi(text) : 0;
+    if (!strchr(text, 'p')) return atoi(text);
+    if (what != WRITE) return 0;
+    if (*length_to_write <= NO_ROOM) return atoi(text);
+    *length_to_write -= NO_ROOM;
+    return 0;
 }
 
-#define FAIL_OR(fd, is_sync, name, type, ...)                \
-    int error = fault(fd, is_sync);                          \
+#define FAIL_OR(fd, what, written, name, type, ...)          \
+    int error = fault(fd, what, written);                    \
     if (error) { errno = error; return -1; }                 \
     static type real;                                        \
     if (!real) real = (type)dlsym(RTLD_NEXT, #name);         \
@@ -42,15 +53,15 @@ typedef int (*sync_t)(int);
 typedef int (*truncate_t)(int, off_t);
 
 ssize_t write(int fd, const void *from, size_t length) {
-    FAIL_OR(fd, 0, write, write_t, fd, from, length);
+    FAIL_OR(fd, WRITE, &length, write, write_t, fd, from, length);
 }
 ssize_t pwrite(int fd, const void *from, size_t length, off_t at) {
-    FAIL_OR(fd, 0, pwrite, pwrite_t, fd, from, length, at);
+    FAIL_OR(fd, WRITE, &length, pwrite, pwrite_t, fd, from, length, at);
 }
 ssize_t pwrite64(int fd, const void *from, size_t length, off_t at) {
-    FAIL_OR(fd, 0, pwrite64, pwrite_t, fd, from, length, at);
+    FAIL_OR(fd, WRITE, &length, pwrite64, pwrite_t, fd, from, length, at);
 }
-int fsync(int fd) { FAIL_OR(fd, 1, fsync, sync_t, fd); }
-int fdatasync(int fd) { FAIL_OR(fd, 1, fdatasync, sync_t, fd); }
-int ftruncate(int fd, off_t length) { FAIL_OR(fd, 0, ftruncate, truncate_t, fd, length); }
-int ftruncate64(int fd, off_t length) { FAIL_OR(fd, 0, ftruncate64, truncate_t, fd, length); }
+int fsync(int fd) { FAIL_OR(fd, SYNC, NULL, fsync, sync_t, fd); }
+int fdatasync(int fd) { FAIL_OR(fd, SYNC, NULL, fdatasync, sync_t, fd); }
+int ftruncate(int fd, off_t length) { FAIL_OR(fd, TRUNCATE, NULL, ftruncate, truncate_t, fd, length); }
+int ftruncate64(int fd, off_t length) { FAIL_OR(fd, TRUNCATE, NULL, ftruncate64, truncate_t, fd, length); }

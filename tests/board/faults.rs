@@ -44,6 +44,12 @@ impl Faults {
         std::fs::write(self.file(), format!("{error}s")).unwrap();
     }
 
+    /// From now on there is no room: each write breaks off before its end.
+    #[allow(dead_code, reason = "not all of it is needed everywhere")]
+    pub(crate) fn be_full(&self) {
+        std::fs::write(self.file(), format!("{}p", libc::ENOSPC)).unwrap();
+    }
+
     /// From now on it writes.
     pub(crate) fn heal(&self) {
         std::fs::remove_file(self.file()).unwrap();

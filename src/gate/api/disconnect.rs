@@ -20,7 +20,7 @@ pub(in crate::gate) async fn disconnect(State(gate): State<Arc<Gate>>, request: 
     let fields = Fields::read(&gate, &parts, body).await?;
     let client = client_of(&fields)?;
     let until = gate.clock.now().seconds() + MAX_LIFE_SECONDS;
-    gate.end_client(&client, until, Close::Kicked).await;
+    gate.end_client(&client, until, Close::Kicked).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -188,7 +188,7 @@ fn event_of(number: u64, record: &EventRecord) -> Option<Event> {
         EdgeRecord::Disconnected => Edge::Disconnected,
     };
     let id = record.id.parse().ok()?;
-    Some(Event { id, number: Some(number), client, edge, tries: 0 })
+    Some(Event::new(client, edge).known(id, number, record.at))
 }
 
 /// Begins a journal with what the last one left.

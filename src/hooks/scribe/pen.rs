@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 
 use super::desk::{Batch, Desk, Item, News};
-use crate::hooks::webhook::{Event, Webhook};
+use crate::hooks::webhook::{Event, Webhook, seconds_now};
 use crate::metrics::{Count, Tally as _};
 use crate::presence::{Edge, Stay};
 use crate::store::{
@@ -143,7 +143,11 @@ impl Pen {
         if !matches!(self.page, Page::Nowhere) {
             let client = client.as_str().to_owned();
             let record = match stay {
-                Some(stay) => JournalRecord::Here(here(client, stay, record)),
+                Some(mut stay) => {
+                    // Where there is nobody to tell, a later process is not to tell the end alone.
+                    stay.is_announced &= self.webhook.is_some();
+                    JournalRecord::Here(here(client, stay, record))
+                }
                 None => JournalRecord::Gone(GoneRecord { client, event: record }),
             };
             record.write_to(&mut sheet.lines);
@@ -256,6 +260,7 @@ fn recorded(event: &Event, number: u64) -> EventRecord {
             Edge::Connected => EdgeRecord::Connected,
             Edge::Disconnected => EdgeRecord::Disconnected,
         },
+        at: Some(seconds_now()),
     }
 }
 
@@ -268,6 +273,7 @@ fn here(client: String, stay: Stay, event: Option<EventRecord>) -> HereRecord {
         counted: stay.is_counted,
         channels: stay.channels.iter().map(|channel| channel.as_str().to_owned()).collect(),
         line: stay.has_line,
+        alone: stay.is_alone,
         told: stay.is_announced,
         event,
     }
@@ -328,6 +334,7 @@ mod tests {
             is_counted: true,
             channels: vec![ChannelName::root()],
             has_line: false,
+            is_alone: false,
             is_announced: false,
         };
         News { client: ClientId::parse(client).unwrap(), edge: None, stay: Some(stay) }

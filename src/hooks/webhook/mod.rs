@@ -2,7 +2,8 @@
 //!
 //! Presence announces; what it announces waits in the [`queue`], in order for each client; a few
 //! threads take from it and [`sender`] posts. What fails is tried again later ([`backoff`]), and
-//! the next event of the same client waits for it, while those of others pass. Nothing here is
+//! the next event of the same client waits for it, while those of others pass. What is written down is
+//! tried for a day, also by the processes after this one; the rest for some minutes. Nothing here is
 //! waited for by anyone but the drain.
 //!
 //! Delivered is delivered at least once: an answer that is lost has the event sent again, under the
@@ -35,7 +36,7 @@ use crate::config::Hooks;
 use crate::identity::ClientId;
 use crate::presence::{Announce, Edge, Stay};
 
-pub(super) use self::event::Event;
+pub(super) use self::event::{Event, seconds_now};
 pub use self::failure::Reason;
 pub use self::tally::{Outcome, Tally};
 
@@ -43,8 +44,10 @@ pub use self::tally::{Outcome, Tally};
 /// all others wait.
 const AT_ONCE: usize = 8;
 
-/// How often an event is tried: for three minutes on average, for six at most.
+/// How often an event is tried at the least: for three minutes on average, for six at most.
 const TRIES: u32 = 12;
+/// How long one that was written down is tried for at the least.
+const KEPT: Duration = Duration::from_hours(24);
 
 /// Tells a backend of those who come and go.
 ///
@@ -180,14 +183,14 @@ impl Shared {
 
     fn judge(&self, event: &Event, sent: Result<(), Failure>, now: Instant) {
         if let Some(events) = self.dropping.due(now) {
-            tracing::warn!(events, "events for hooks.url are dropped: hooks.queue of them wait");
+            tracing::error!(events, "events for hooks.url are dropped: hooks.queue of them wait");
         }
         let Err(failure) = sent else {
             return self.end(event, Outcome::Delivered);
         };
         self.tally.failed(failure.reason);
         tracing::debug!(client.id = %event.client, %failure, "an event could not be sent");
-        if event.tries + 1 < TRIES {
+        if !is_given_up(event, now) {
             self.failing.note();
             if let Some(attempts) = self.failing.due(now) {
                 tracing::warn!(attempts, %failure, "hooks.url does not take events: tried again");
@@ -196,7 +199,7 @@ impl Shared {
         }
         self.giving_up.note();
         if let Some(events) = self.giving_up.due(now) {
-            tracing::warn!(events, %failure, tries = TRIES, "events for hooks.url are given up");
+            tracing::error!(events, %failure, "events for hooks.url are given up");
         }
         self.end(event, Outcome::GivenUp);
     }
@@ -211,10 +214,41 @@ impl Shared {
     }
 }
 
+/// Whether the attempt that has just failed was the last of an event. One that was written down has as
+/// many in each process as any other, also where the clock says that its time is over.
+fn is_given_up(event: &Event, now: Instant) -> bool {
+    let is_over = event.number.is_none() || event.age(now) >= KEPT;
+    is_over && event.tries.saturating_add(1) >= TRIES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Secret;
+
+    #[test]
+    fn what_was_written_down_is_tried_for_a_day_and_a_few_times_in_each_process() {
+        let now = Instant::now();
+        let event = |number, tries| {
+            let ann = ClientId::parse("ann").unwrap();
+            let new = Event::new(ann, Edge::Connected);
+            Event { number, tries, ..new }
+        };
+        let later = now + KEPT + Duration::from_secs(1);
+        assert!(is_given_up(&event(None, TRIES - 1), now));
+        for (tries, at, is_over) in
+            [(TRIES, now, false), (TRIES - 2, later, false), (TRIES - 1, later, true)]
+        {
+            assert_eq!(is_given_up(&event(Some(7), tries), at), is_over, "{tries}");
+        }
+        // Of an earlier process, by a clock that may be wrong.
+        let yesterday = seconds_now() - KEPT.as_secs();
+        for (happened, is_over) in [(yesterday, true), (seconds_now() + 9_000, false), (0, true)] {
+            let event = event(None, TRIES);
+            let event = Event { tries: TRIES, ..event.clone().known(event.id, 7, Some(happened)) };
+            assert_eq!(is_given_up(&event, now + Duration::from_secs(1)), is_over);
+        }
+    }
 
     #[test]
     fn an_event_is_given_up_after_its_last_attempt_and_the_next_one_is_sent() {

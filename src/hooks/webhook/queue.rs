@@ -11,6 +11,10 @@ use tokio::time::Instant;
 use super::event::Event;
 use crate::identity::ClientId;
 
+/// How many events may be tried again at once while others wait for their first attempt: a receiver that
+/// hangs for some clients, for as long as it likes, leaves half of the threads to all others.
+const AGAIN_AT_ONCE: usize = super::AT_ONCE / 2;
+
 /// Waiting events, a lane for each client that has any.
 ///
 /// Writers: presence at the end of a lane, the threads at its head. Bound: `capacity`, beyond which
@@ -34,8 +38,12 @@ struct Lanes {
     waiting: HashMap<ClientId, VecDeque<Event>>,
     /// Lanes whose first can be sent now.
     ready: VecDeque<ClientId>,
+    /// Lanes whose first can be tried again now.
+    again: VecDeque<ClientId>,
     /// Lanes whose first is tried again then.
     later: BinaryHeap<Reverse<(Instant, ClientId)>>,
+    /// How many events are being tried again.
+    trying_again: usize,
     length: usize,
     phase: Phase,
 }
@@ -190,10 +198,19 @@ impl Lanes {
             && *at <= now
             && let Some(Reverse((_, client))) = self.later.pop()
         {
-            self.ready.push_back(client);
+            self.again.push_back(client);
         }
-        let client = self.ready.pop_front()?;
-        self.waiting.get(&client)?.front().cloned()
+        let may_again = self.trying_again < AGAIN_AT_ONCE || self.ready.is_empty();
+        let again = if may_again { self.again.pop_front() } else { None };
+        let client = again.or_else(|| self.ready.pop_front())?;
+        let first = self.waiting.get(&client)?.front().cloned()?;
+        self.trying_again += usize::from(first.tries > 0);
+        Some(first)
+    }
+
+    /// An attempt is over.
+    fn tried(&mut self, tries: u32) {
+        self.trying_again = self.trying_again.saturating_sub(usize::from(tries > 0));
     }
 
     fn next_try(&self) -> Option<Instant> {
@@ -203,9 +220,11 @@ impl Lanes {
     /// Whether the next of the lane can be taken at once.
     fn done(&mut self, client: &ClientId) -> bool {
         let Some(lane) = self.waiting.get_mut(client) else { return false };
-        lane.pop_front();
+        let first = lane.pop_front();
+        let is_over = lane.is_empty();
         self.length -= 1;
-        if !lane.is_empty() {
+        self.tried(first.map_or(0, |first| first.tries));
+        if !is_over {
             // Behind those of others: a client that comes and goes all the time has no more than its
             // turn.
             self.ready.push_back(client.clone());
@@ -221,7 +240,9 @@ impl Lanes {
 
     fn again(&mut self, client: &ClientId, at: Instant) {
         if let Some(first) = self.waiting.get_mut(client).and_then(VecDeque::front_mut) {
-            first.tries += 1;
+            let tries = first.tries;
+            first.tries = tries.saturating_add(1);
+            self.tried(tries);
             self.later.push(Reverse((at, client.clone())));
         }
     }
@@ -230,7 +251,7 @@ impl Lanes {
         self.phase = Phase::Closed;
         let later = std::mem::take(&mut self.later).into_sorted_vec();
         // The one that is due next is the greatest, and so the last.
-        self.ready.extend(later.into_iter().rev().map(|Reverse((_, client))| client));
+        self.again.extend(later.into_iter().rev().map(|Reverse((_, client))| client));
     }
 }
 
@@ -301,6 +322,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_tried_again_leaves_room_for_first_attempts() {
+        let (queue, now) = (Queue::new(100), Instant::now());
+        let bad: Vec<_> = (0..super::super::AT_ONCE).map(|number| format!("bad{number}")).collect();
+        for client in &bad {
+            queue.push(event(client, Edge::Connected)).unwrap();
+            assert_eq!(taken(&queue, now).unwrap().0, *client);
+        }
+        for client in &bad {
+            queue.again(&id(client), now);
+        }
+        // Nobody else waits: all of them are tried.
+        for _ in &bad {
+            assert_eq!(taken(&queue, now).unwrap().2, 1);
+        }
+        for client in &bad {
+            queue.again(&id(client), now);
+        }
+        for client in ["ann", "bob", "cid"] {
+            queue.push(event(client, Edge::Connected)).unwrap();
+        }
+        let tries: Vec<u32> = (0..7).map(|_| taken(&queue, now).unwrap().2).collect();
+        assert_eq!(tries, [2, 2, 2, 2, 0, 0, 0]);
+        assert_eq!(taken(&queue, now).unwrap().2, 2, "nobody waits again");
+        queue.done(&id("bad0"));
+        assert_eq!(queue.lock().trying_again, 4);
+    }
+
+    #[test]
     fn a_full_queue_refuses_the_newest_until_one_is_done() {
         let queue = Queue::new(2);
         queue.push(event("ann", Edge::Connected)).unwrap();
@@ -322,7 +371,7 @@ mod tests {
         let work = async {
             tokio::task::yield_now().await;
             assert_eq!(queue.push(event("eve", Edge::Connected)), Err(Refused));
-            for client in ["bob", "ann", "bob"] {
+            for client in ["ann", "bob", "ann"] {
                 assert_eq!(taken(&queue, now).unwrap().0, client);
                 queue.done(&id(client));
             }

@@ -242,7 +242,13 @@ mod tests {
     const NAME: &str = "journal";
 
     fn event(number: u64, client: &str, edge: EdgeRecord) -> EventRecord {
-        EventRecord { number, id: format!("id-{number}"), client: client.to_owned(), edge }
+        EventRecord {
+            number,
+            id: format!("id-{number}"),
+            client: client.to_owned(),
+            edge,
+            at: Some(5),
+        }
     }
 
     fn here(client: &str, event: Option<EventRecord>) -> JournalRecord {
@@ -254,6 +260,7 @@ mod tests {
             counted: true,
             channels: vec![String::new(), "chat/로비".to_owned()],
             line: false,
+            alone: false,
             told: event.is_some(),
             event,
         })

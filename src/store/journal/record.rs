@@ -32,6 +32,7 @@ pub struct LifeRecord {
 
 /// A client that is here.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that change independently")]
 pub struct HereRecord {
     /// Its id.
     pub client: String,
@@ -49,6 +50,9 @@ pub struct HereRecord {
     pub channels: Vec<String>,
     /// Whether it has a private line.
     pub line: bool,
+    /// Whether it stays without a connection: by a login, a post, or what its backend made for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     /// Whether its coming was an event.
     pub told: bool,
     /// What a backend is to be told of it.
@@ -77,6 +81,9 @@ pub struct EventRecord {
     pub client: String,
     /// What happened.
     pub edge: EdgeRecord,
+    /// When, in seconds since 1970 by the clock of the wall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
 }
 
 /// What can happen.
