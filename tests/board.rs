@@ -12,6 +12,7 @@
 #[macro_use]
 mod common;
 
+#[macro_use]
 #[path = "board/database.rs"]
 mod database;
 #[path = "board/faults.rs"]
@@ -59,24 +60,6 @@ async fn delete(node: &TestNode, id: &Value) -> Response {
 async fn reads(node: &TestNode) {
     let ask = async || Request::get("/topics").send(node).await.status;
     until("the database", ask, |status| *status == 200).await;
-}
-
-/// A test of each clause on each database.
-macro_rules! on_each_database {
-    ($($clause:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $clause() {
-                super::$clause(super::Database::start(super::Engine::Sqlite).await).await;
-            })+
-        }
-        mod postgresql {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $clause() {
-                super::$clause(super::Database::start(super::Engine::Postgres).await).await;
-            })+
-        }
-    };
 }
 
 on_each_database!(

@@ -18,6 +18,7 @@ mod copies;
 mod crash;
 #[path = "durable/damage.rs"]
 mod damage;
+#[macro_use]
 #[path = "board/database.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod database;
@@ -96,24 +97,6 @@ async fn all(node: &TestNode, login: &Login, direction: &str, from: &str) -> Vec
 async fn post_keyed(node: &TestNode, login: &Login, value: &str, key: &str) -> Response {
     let request = Request::post("/post").bearer(&login.token).header("Idempotency-Key", key);
     request.form(&[("value", value)]).send(node).await
-}
-
-/// A test of each clause on each database.
-macro_rules! on_each_database {
-    ($($clause:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $clause() {
-                super::$clause(super::Database::start(super::Engine::Sqlite).await).await;
-            })+
-        }
-        mod postgresql {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $clause() {
-                super::$clause(super::Database::start(super::Engine::Postgres).await).await;
-            })+
-        }
-    };
 }
 
 on_each_database!(

@@ -177,10 +177,19 @@ function bubble(message) {
   const text = signs.length > 48 ? `${signs.slice(0, 47).join("")}…` : signs.join("");
   const floating = element("span", { class: "bubble", "aria-hidden": "true", dir: "auto" }, shown(text));
   drawing.append(floating);
+  stayInside(floating, drawing);
   drawing.classList.remove("speaks");
   void drawing.offsetWidth;
   drawing.classList.add("speaks");
   setTimeout(() => floating.remove(), BUBBLE);
+}
+
+/** Moves what floats over one of the people so that it does not reach beyond them all. */
+function stayInside(floating, drawing) {
+  const people = drawing.parentElement;
+  const left = drawing.offsetLeft + floating.offsetLeft - people.offsetLeft;
+  const right = people.clientWidth - left - floating.offsetWidth;
+  floating.style.translate = `${Math.max(0, -left) - Math.max(0, -right)}px`;
 }
 
 function count() {

@@ -48,7 +48,7 @@ pub(super) enum Written {
 
 /// The way to whoever speaks to the database. Bound: [`QUEUE`].
 #[derive(Debug)]
-pub(super) struct Queue(mpsc::Sender<Asked>);
+pub struct Queue(mpsc::Sender<Asked>);
 
 impl Queue {
     /// The queue, and its end at the database.

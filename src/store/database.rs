@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::asked::{Asked, Queue};
 use super::section::{Found, Section};
 use super::tally::Tally;
 use crate::channel::{Bounds, ChannelName, Epoch, Position, Retry, Stored, Topic, Topics};
@@ -25,11 +26,16 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DatabaseError>> +
 /// What is asked for is done in that order, and what waits at the same time shares a commit. What was
 /// answered is on disk. Cancelling a wait undoes nothing.
 pub trait Database: fmt::Debug + Send + Sync {
+    /// The way to whoever speaks to it.
+    fn queue(&self) -> &Queue;
+
     /// Makes a change; answered once it is on disk and in [`topics`](Self::topics).
     ///
     /// # Errors
     /// [`DatabaseError`]. One that could not be reached may have made the change all the same.
-    fn change(&self, change: Change) -> Answer<'_, Changed>;
+    fn change(&self, change: Change) -> Answer<'_, Changed> {
+        self.queue().ask(|waits| Asked::Change(change, waits))
+    }
 
     /// The topics as they stand, told at every change, also at one that another program made. Where
     /// they cannot be read, they are the last that were.
@@ -43,60 +49,78 @@ pub trait Database: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The publication itself, where too much waits.
-    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>>;
+    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
+        self.queue().append(append)
+    }
 
     /// The newest position of a channel, and the newest of what lies in `window`. None where nothing
     /// was ever written down.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>>;
+    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
+        self.queue().ask(|waits| Asked::Load(channel, window, waits))
+    }
 
     /// A page of a channel. None where nothing was ever written down.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>>;
+    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>> {
+        self.queue().ask(|waits| Asked::Page(channel, section, waits))
+    }
 
     /// The keys that posts came with that were accepted after `since`, newest first: milliseconds since
     /// 1970.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>>;
+    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
+        self.queue().ask(|waits| Asked::Retries(channel, since, waits))
+    }
 
     /// Has what lies outside of `window` forgotten, a part of it if it is much; whether that was all.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool>;
+    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool> {
+        self.queue().ask(|waits| Asked::Trim(channel, window, waits))
+    }
 
     /// Has all that was said on a channel forgotten; the offset of the newest of it. Its order goes on,
     /// and nobody is served what was forgotten, though it is there until it is erased or trimmed.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn forget(&self, channel: ChannelName) -> Answer<'_, u64>;
+    fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
+        self.queue().ask(|waits| Asked::Forget(channel, waits))
+    }
 
     /// Has a piece of what was forgotten deleted; the offset to go on after, none if that was all. Posts
     /// whose keys are remembered stay so long, without what they said.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>>;
+    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>> {
+        self.queue().ask(|waits| Asked::Erase(channel, erasure, waits))
+    }
 
     /// Has the orders of those of `channels` that were ever written down begin anew, with what was said
     /// on them.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()>;
+    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()> {
+        self.queue().ask(|waits| Asked::BeginAnew(channels, waits))
+    }
 
     /// The names of all channels that were ever written down.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn channels(&self) -> Answer<'_, Vec<String>>;
+    fn channels(&self) -> Answer<'_, Vec<String>> {
+        self.queue().ask(Asked::Channels)
+    }
 
     /// What was counted of it, since the process started.
     fn tally(&self) -> &Tally;

@@ -5,6 +5,24 @@ use rusqlite::Connection;
 use super::common::node::{Setup, TestNode};
 use super::postgres::Postgres;
 
+/// A test of each clause on each database.
+macro_rules! on_each_database {
+    ($($clause:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $clause() {
+                super::$clause(super::Database::start(super::Engine::Sqlite).await).await;
+            })+
+        }
+        mod postgresql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $clause() {
+                super::$clause(super::Database::start(super::Engine::Postgres).await).await;
+            })+
+        }
+    };
+}
+
 /// Which database.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Engine {

@@ -1,9 +1,9 @@
 //! A disk that fails on command: `faults.c`, compiled for the test and loaded into the node.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use super::common::node::{Home, Setup};
+use super::common::preload::compile;
 
 /// A disk that fails as long as it is told to.
 pub(crate) struct Faults {
@@ -14,15 +14,7 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn new() -> Self {
         let home = Home::fresh();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/board/faults.c");
-        let library = home.path().join("faults.so");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(source)
-            .arg("-ldl")
-            .status();
-        assert!(compiled.expect("there is a C compiler").success());
+        let library = compile("board/faults.c", &home);
         Self { home, library }
     }
 

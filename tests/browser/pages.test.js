@@ -30,9 +30,18 @@ for (const colorScheme of ["light", "dark"]) {
       const bob = await open(t, context, node.url);
       await join(bob, "Bob <i>");
       await ada.locator(".person", { hasText: "Bob <i>" }).waitFor();
-      // A bubble floats for a moment only.
+      // A bubble floats for a moment only, and over the people alone.
       await ada.evaluate(() => {
-        const look = () => (window.floated ||= document.querySelector(".bubble") !== null);
+        const people = document.getElementById("people");
+        window.outside = 0;
+        const look = () => {
+          for (const bubble of document.querySelectorAll(".bubble")) {
+            window.floated = true;
+            const moved = Number.parseFloat(bubble.style.translate);
+            const left = bubble.parentElement.offsetLeft + bubble.offsetLeft - people.offsetLeft + moved;
+            if (!(left >= 0 && left + bubble.offsetWidth <= people.clientWidth)) window.outside += 1;
+          }
+        };
         new MutationObserver(look).observe(document.getElementById("people"), { childList: true, subtree: true });
       });
       await bob.fill("#text", "hello <b>Ada</b>");
@@ -44,6 +53,7 @@ for (const colorScheme of ["light", "dark"]) {
       await ada.fill("#text", "W".repeat(3000));
       await ada.keyboard.press("Enter");
       await ada.locator("#messages .said", { hasText: "WWW" }).waitFor();
+      assert.equal(await ada.evaluate(() => window.outside), 0);
       await isAccessible(ada);
       const isWide = await ada.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       assert.equal(isWide, false);

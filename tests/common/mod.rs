@@ -2,7 +2,7 @@
 //!
 //! [`node::TestNode`] is the gateway, [`client::TestClient`] one subscription with the same verbs
 //! over every transport, [`http`] a small HTTP/1.1 client that can also say what is malformed,
-//! [`ws`] frames byte by byte, [`clock`] a clock that jumps, [`jwt`] tokens forged by hand,
+//! [`ws`] frames byte by byte, [`clock`] a clock that jumps, [`preload`] what a disk does at its worst, [`jwt`] tokens forged by hand,
 //! [`scrape`] what `/metrics` tells.
 
 #![allow(
@@ -24,6 +24,7 @@ pub mod clock;
 pub mod http;
 pub mod jwt;
 pub mod node;
+pub mod preload;
 pub mod process;
 pub mod program;
 pub mod scrape;

@@ -7,6 +7,7 @@ use super::common::client::{TestClient, Transport};
 use super::common::guarded;
 use super::common::http::Request;
 use super::common::node::{Home, TestNode, command};
+use super::common::preload::compile;
 use super::database::{Database, Engine};
 use super::{DURABLE, all, id_of, offset_of, say};
 
@@ -22,15 +23,7 @@ struct Copies {
 impl Copies {
     fn new() -> Self {
         let home = Home::fresh();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable/halt.c");
-        let library = home.path().join("halt.so");
-        let compiled = std::process::Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(source)
-            .arg("-ldl")
-            .status();
-        assert!(compiled.expect("there is a C compiler").success());
+        let library = compile("durable/halt.c", &home);
         Self { home, library }
     }
 

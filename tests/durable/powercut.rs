@@ -1,9 +1,9 @@
 //! A disk that forgets what was not synced: `powercut.c`, compiled for the test and loaded into the node.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use super::common::node::{Home, Setup, TestNode};
+use super::common::preload::compile;
 use super::crash::Random;
 
 /// What a disk writes at once, or not at all.
@@ -18,15 +18,7 @@ pub(crate) struct Powercut {
 impl Powercut {
     pub(crate) fn new() -> Self {
         let home = Home::fresh();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durable/powercut.c");
-        let library = home.path().join("powercut.so");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(source)
-            .arg("-ldl")
-            .status();
-        assert!(compiled.expect("there is a C compiler").success());
+        let library = compile("durable/powercut.c", &home);
         Self { home, library }
     }
 

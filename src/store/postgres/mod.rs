@@ -29,14 +29,10 @@ use self::commit::{commit, portions};
 use self::open::{LOOK, Opened, open};
 use self::session::{Terms, Wait};
 use super::asked::{self, Asked, Queue, Written};
-use super::database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Erasure, Loaded, Retried, TopicsTold,
-    Window,
-};
+use super::database::{Database, DatabaseError, TopicsTold};
 use super::error::StoreError;
-use super::section::{Found, Section};
 use super::tally::Tally;
-use crate::channel::{ChannelName, Topics};
+use crate::channel::Topics;
 
 /// How long the server may take for anything: to connect, to change, to read.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -109,8 +105,8 @@ impl Drop for Postgres {
 }
 
 impl Database for Postgres {
-    fn change(&self, change: Change) -> Answer<'_, Changed> {
-        self.queue.ask(|waits| Asked::Change(change, waits))
+    fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     fn topics(&self) -> TopicsTold {
@@ -119,42 +115,6 @@ impl Database for Postgres {
 
     fn is_reached(&self) -> bool {
         self.is_reached.load(Ordering::Relaxed)
-    }
-
-    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
-        self.queue.append(append)
-    }
-
-    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
-        self.queue.ask(|waits| Asked::Load(channel, window, waits))
-    }
-
-    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>> {
-        self.queue.ask(|waits| Asked::Page(channel, section, waits))
-    }
-
-    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
-        self.queue.ask(|waits| Asked::Retries(channel, since, waits))
-    }
-
-    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool> {
-        self.queue.ask(|waits| Asked::Trim(channel, window, waits))
-    }
-
-    fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
-        self.queue.ask(|waits| Asked::Forget(channel, waits))
-    }
-
-    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>> {
-        self.queue.ask(|waits| Asked::Erase(channel, erasure, waits))
-    }
-
-    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()> {
-        self.queue.ask(|waits| Asked::BeginAnew(channels, waits))
-    }
-
-    fn channels(&self) -> Answer<'_, Vec<String>> {
-        self.queue.ask(Asked::Channels)
     }
 
     fn tally(&self) -> &Tally {

@@ -26,16 +26,11 @@ pub(super) use self::copy::{begin_anew, copy};
 use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
 use super::asked::{self, Asked, Queue};
-use super::database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Erasure, Loaded, Retried, TopicsTold,
-    Window,
-};
+use super::database::{Database, DatabaseError, TopicsTold};
 use super::error::StoreError;
 use super::files;
-use super::section::{Found, Section};
 use super::tally::Tally;
 use super::teller::Teller;
-use crate::channel::ChannelName;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
@@ -118,8 +113,8 @@ impl Drop for Sqlite {
 }
 
 impl Database for Sqlite {
-    fn change(&self, change: Change) -> Answer<'_, Changed> {
-        self.queue.ask(|waits| Asked::Change(change, waits))
+    fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     fn topics(&self) -> TopicsTold {
@@ -129,42 +124,6 @@ impl Database for Sqlite {
     fn is_reached(&self) -> bool {
         !self.thread.0.as_ref().is_none_or(JoinHandle::is_finished)
             && self.is_reached.load(Ordering::Relaxed)
-    }
-
-    fn append(&self, append: Box<dyn Append>) -> Result<(), Box<dyn Append>> {
-        self.queue.append(append)
-    }
-
-    fn load(&self, channel: ChannelName, window: Window) -> Answer<'_, Option<Loaded>> {
-        self.queue.ask(|waits| Asked::Load(channel, window, waits))
-    }
-
-    fn page(&self, channel: ChannelName, section: Section) -> Answer<'_, Option<Found>> {
-        self.queue.ask(|waits| Asked::Page(channel, section, waits))
-    }
-
-    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
-        self.queue.ask(|waits| Asked::Retries(channel, since, waits))
-    }
-
-    fn trim(&self, channel: ChannelName, window: Window) -> Answer<'_, bool> {
-        self.queue.ask(|waits| Asked::Trim(channel, window, waits))
-    }
-
-    fn forget(&self, channel: ChannelName) -> Answer<'_, u64> {
-        self.queue.ask(|waits| Asked::Forget(channel, waits))
-    }
-
-    fn erase(&self, channel: ChannelName, erasure: Erasure) -> Answer<'_, Option<u64>> {
-        self.queue.ask(|waits| Asked::Erase(channel, erasure, waits))
-    }
-
-    fn begin_anew(&self, channels: Vec<ChannelName>) -> Answer<'_, ()> {
-        self.queue.ask(|waits| Asked::BeginAnew(channels, waits))
-    }
-
-    fn channels(&self) -> Answer<'_, Vec<String>> {
-        self.queue.ask(Asked::Channels)
     }
 
     fn tally(&self) -> &Tally {

@@ -5,8 +5,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::channel::{Bounds, Epoch, Position};
-use crate::store::database::{DatabaseError, Entry};
+
+use crate::channel::{Bounds, ChannelName, Epoch, Position};
+use crate::store::database::{Append, Entry, Window};
 use crate::store::scratch::Scratch;
 
 const PAGE: usize = 4096;
