@@ -360,6 +360,35 @@ async fn numbers_are_signed_and_rise_by_one_over_the_life_of_the_data() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_number_of_an_event_that_was_dropped_is_not_given_again() {
+    let receiver = Receiver::start([]).await;
+    receiver.answer_all(Some(Answer::Status(500)));
+    let mut node = TestNode::with_config(
+        &config(&receiver, LATE, "").replace("[hooks]", "[hooks]\nqueue = 2"),
+    )
+    .await;
+    let logins = join_all((0..4).map(|_| node.login())).await;
+    let mut clients = Vec::new();
+    for login in &logins {
+        clients.push(connect(&node, Transport::Ws, "chat/a", login).await);
+    }
+    let dropped = async || {
+        Scrape::of(&node)
+            .await
+            .count(r#"pushgate_hook_events_total{event="connected",outcome="dropped"}"#)
+    };
+    until("two to be dropped", dropped, |dropped| *dropped == 2).await;
+    receiver.answer_all(None);
+    node.restart().await;
+    let late = node.login().await;
+    let _client = connect(&node, Transport::Ws, "chat/a", &late).await;
+    hears(&receiver, &late, &["connected"]).await;
+    let told = taken(&receiver);
+    let number = told.iter().find(|(_, (_, _, client))| *client == late.client_id);
+    assert!(*number.unwrap().0 > 4, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_clean_end_nobody_is_here_and_what_was_not_taken_is_sent() {
     let receiver = Receiver::start([]).await;
     let mut node = setup(&receiver, LATE, "[server]\ndrain = 1").start().await;

@@ -12,10 +12,10 @@ use super::{Failure, Gate};
 use crate::channel::{ChannelName, Kind, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::dialect::plain;
-use crate::hub::{Channel, Reach};
+use crate::hub::{Bottom, Channel, Reach};
 use crate::identity::ClientId;
 use crate::store::{
-    Append, Database, DatabaseError, Erasure, Found, Retried, Section, Side, Tally, Window,
+    Append, Database, DatabaseError, Erasure, Found, Loaded, Retried, Section, Side, Tally, Window,
 };
 
 /// How much is read at once: so many messages within so many bytes.
@@ -161,14 +161,19 @@ impl Gate {
         };
         tell_of_hole(name, loaded.hole);
         let since = now.saturating_sub(RETRIES);
-        let retries =
-            database.retries(name.clone(), since).await.map_err(|error| unread(&error))?;
+        let (mut retries, mut below) = (Vec::new(), Some(u64::MAX));
+        while let Some(number) = below {
+            let found = database.retries(name.clone(), since, number).await;
+            let found = found.map_err(|error| unread(&error))?;
+            retries.extend(found.keys);
+            below = found.below;
+        }
         for retried in retries.iter().rev() {
             self.know(name, retried, now);
         }
-        let kept = loaded.kept.into_iter();
+        let (bottom, kept) = (bottom(&loaded), loaded.kept.into_iter());
         let kept = kept.map(|stored| publication(stored, policy.kind, now)).collect();
-        let channel = self.hub.restore((name, policy), loaded.last, kept, loaded.is_whole);
+        let channel = self.hub.restore((name, policy), loaded.last, kept, bottom);
         Ok(Some(channel))
     }
 
@@ -197,16 +202,17 @@ impl Gate {
             let (bounds, below) = (lack.bounds, Some(lack.below));
             let window = Window { bounds, below, ..window(channel.policy(), now) };
             let loaded = self.archive.database.load(channel.name().clone(), window);
-            let (older, is_whole) = match loaded.await.map_err(|error| unread(&error))? {
-                None => (Vec::new(), true),
+            let (older, bottom) = match loaded.await.map_err(|error| unread(&error))? {
+                None => (Vec::new(), Bottom::Nothing),
                 Some(loaded) => {
                     tell_of_hole(channel.name(), loaded.hole);
-                    (loaded.kept, loaded.is_whole)
+                    let bottom = bottom(&loaded);
+                    (loaded.kept, bottom)
                 }
             };
             let older = older.into_iter();
             let older = older.map(|stored| publication(stored, kind, now)).collect();
-            channel.deepen(lack.below, older, is_whole);
+            channel.deepen(lack.below, older, bottom);
         }
         Ok(())
     }
@@ -323,6 +329,15 @@ impl Gate {
 const fn window(policy: &Policy, now: u64) -> Window {
     let (bounds, greets) = (policy.history, policy.kind.greets());
     Window { bounds, now, below: None, piece: PIECE, greets }
+}
+
+/// What lies beneath what was read.
+const fn bottom(loaded: &Loaded) -> Bottom {
+    match loaded {
+        Loaded { hole: Some(_), .. } => Bottom::Hole,
+        Loaded { is_whole: true, .. } => Bottom::Nothing,
+        Loaded { .. } => Bottom::More,
+    }
 }
 
 /// What the database has lost is told; who asks for it is told a gap.

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
+pub use recent::Bottom;
 pub use subscribe::{From, Lack, Reach, Start};
 
 use crate::channel::{Bounds, ChannelName, DeliveryPolicy, Kind, Policy, Position, Publication};
@@ -165,18 +166,18 @@ impl Hub {
     }
 
     /// The durable channel `name` as it was read from the store, unless it is in use by now: its newest
-    /// position, the newest that is kept of it, oldest first, and whether that is all.
+    /// position, the newest that is kept of it, oldest first, and what lies beneath.
     pub fn restore(
         &self,
         (name, policy): (&ChannelName, &Arc<Policy>),
         last: Position,
         kept: Vec<Publication>,
-        is_whole: bool,
+        bottom: Bottom,
     ) -> Arc<Channel> {
         let entry = self.channels.entry(name.clone());
         let restored = entry.or_insert_with(|| {
             let channel = self.make(name, policy);
-            channel.state().restore(last, kept, is_whole);
+            channel.state().restore(last, kept, bottom);
             channel
         });
         Arc::clone(restored.value())

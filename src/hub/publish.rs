@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Channel, Hub, State};
+use super::{Bottom, Channel, Hub, State};
 use crate::channel::{ChannelName, Policy, Position, Publication};
 use crate::dialect::UsersTold;
 use crate::dialect::plain::Draft;
@@ -77,8 +77,8 @@ impl State {
     }
 
     /// Has a channel that nobody has seen yet be what it was when it was stored.
-    pub(super) fn restore(&mut self, last: Position, kept: Vec<Publication>, is_whole: bool) {
-        self.recent.deepen(kept, is_whole);
+    pub(super) fn restore(&mut self, last: Position, kept: Vec<Publication>, bottom: Bottom) {
+        self.recent.deepen(kept, bottom);
         self.last = last;
         self.used_at = Instant::now();
     }

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use super::recent::{BYTES, MESSAGES};
+use super::recent::{BYTES, Bottom, MESSAGES};
 use super::*;
 use crate::channel::{Bounds, Epoch, Since, Stored};
 use crate::store::{Loaded, Window};
@@ -91,7 +91,7 @@ impl Scene {
         }
         let loaded = scene.load(bounds, None);
         let kept = loaded.kept.into_iter().map(|stored| scene.publication(stored)).collect();
-        scene.channel.state().restore(loaded.last, kept, loaded.is_whole);
+        scene.channel.state().restore(loaded.last, kept, bottom(loaded.is_whole));
         scene
     }
 
@@ -134,7 +134,7 @@ impl Scene {
             let Some(lack) = self.channel.lacks(reach) else { return };
             let loaded = self.load(lack.bounds, Some(lack.below));
             let older = loaded.kept.into_iter().map(|stored| self.publication(stored)).collect();
-            self.channel.deepen(lack.below, older, loaded.is_whole);
+            self.channel.deepen(lack.below, older, bottom(loaded.is_whole));
         }
         panic!("it is read for ever");
     }
@@ -194,4 +194,8 @@ fn position(offset: u64) -> Position {
 
 fn offsets(kept: &[Arc<Publication>]) -> impl Iterator<Item = u64> {
     kept.iter().map(|publication| publication.position.offset)
+}
+
+fn bottom(is_whole: bool) -> Bottom {
+    if is_whole { Bottom::Nothing } else { Bottom::More }
 }

@@ -26,10 +26,20 @@ pub(super) struct Recent {
 /// What the store has of a durable channel beneath what memory has.
 #[derive(Clone, Copy, Debug)]
 struct Beneath {
-    /// Nothing: what is older is beyond the bounds.
-    is_nothing: bool,
+    bottom: Bottom,
     /// Until when all that was read stays.
     read_until: Instant,
+}
+
+/// What lies beneath what was read of a durable channel.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Bottom {
+    /// More, to be read when it is needed.
+    More,
+    /// What cannot follow on it, since a message between was lost.
+    Hole,
+    /// Nothing: what is older is beyond the bounds.
+    Nothing,
 }
 
 /// How much of a durable channel is in memory where nobody reads further back.
@@ -45,13 +55,13 @@ impl Recent {
 
     /// The same of a durable channel.
     pub(super) fn durable(self, now: Instant) -> Self {
-        let store = Some(Beneath { is_nothing: true, read_until: now });
+        let store = Some(Beneath { bottom: Bottom::Nothing, read_until: now });
         Self { store, ..self }
     }
 
-    /// Whether all that is kept is in memory.
-    pub(super) fn is_whole(&self) -> bool {
-        self.store.is_none_or(|beneath| beneath.is_nothing)
+    /// What lies beneath what memory has.
+    pub(super) fn bottom(&self) -> Bottom {
+        self.store.map_or(Bottom::Nothing, |beneath| beneath.bottom)
     }
 
     /// What of the bounds is left for what the store has.
@@ -70,14 +80,14 @@ impl Recent {
         }
     }
 
-    /// Puts what the store has beneath, oldest first; and whether there is nothing further down.
-    pub(super) fn deepen(&mut self, older: Vec<Publication>, is_nothing: bool) {
+    /// Puts what the store has beneath, oldest first; and what there is further down.
+    pub(super) fn deepen(&mut self, older: Vec<Publication>, bottom: Bottom) {
         for publication in older.into_iter().rev() {
             self.bytes += publication.plain.len();
             self.kept.push_front(Arc::new(publication));
         }
         if let Some(beneath) = &mut self.store {
-            beneath.is_nothing = is_nothing;
+            beneath.bottom = bottom;
         }
     }
 
@@ -85,7 +95,7 @@ impl Recent {
     pub(super) fn clear(&mut self) {
         (self.kept, self.bytes) = (VecDeque::new(), 0);
         if let Some(beneath) = &mut self.store {
-            beneath.is_nothing = false;
+            beneath.bottom = Bottom::More;
         }
     }
 
@@ -95,8 +105,10 @@ impl Recent {
         while self.first().is_some_and(|first| first <= offset) {
             self.drop_oldest();
         }
-        if let Some(beneath) = &mut self.store {
-            beneath.is_nothing |= has_rest;
+        if let Some(beneath) = &mut self.store
+            && has_rest
+        {
+            beneath.bottom = Bottom::Nothing;
         }
     }
 
@@ -147,14 +159,14 @@ impl Recent {
             is_shorter = true;
         }
         if let Some(beneath) = self.store {
-            let is_nothing = beneath.is_nothing || is_shorter;
+            let mut bottom = if is_shorter { Bottom::Nothing } else { beneath.bottom };
             let mut is_less = false;
             while now >= beneath.read_until && self.is_more_than_needed() {
                 self.drop_oldest();
-                is_less = true;
+                (is_less, bottom) = (true, Bottom::More);
             }
             is_shorter |= is_less;
-            self.store = Some(Beneath { is_nothing: is_nothing && !is_less, ..beneath });
+            self.store = Some(Beneath { bottom, ..beneath });
         }
         if is_shorter {
             self.kept.shrink_to(16);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::recent::BYTES;
+use super::recent::{BYTES, Bottom};
 use super::{Channel, State};
 use crate::channel::{Bounds, DeliveryPolicy, Extent, Gap, Position, Publication, Since};
 use crate::dialect::plain;
@@ -123,11 +123,11 @@ pub struct Lack {
 }
 
 impl Channel {
-    /// Whether all of `reach` is in memory.
+    /// Whether memory has all that is kept of `reach`.
     pub fn has(&self, reach: Reach) -> bool {
         let mut state = self.state();
         state.recent.trim(Instant::now());
-        state.recent.is_whole() || !state.is_beneath(reach, state.extent().first)
+        state.recent.bottom() == Bottom::Nothing || !state.is_beneath(reach, state.extent().first)
     }
 
     /// How many bytes of a durable channel are in memory because somebody reads what is old.
@@ -143,19 +143,19 @@ impl Channel {
         state.recent.trim(now);
         let below = state.extent().first;
         let bounds = state.recent.left();
-        if state.recent.is_whole() || !state.is_beneath(reach, below) {
+        if state.recent.bottom() != Bottom::More || !state.is_beneath(reach, below) {
             return None;
         }
         state.recent.read(now);
         Some(Lack { below, bounds })
     }
 
-    /// Puts into memory what was read from the store below an offset, oldest first; and whether that
-    /// was all. What does not fit any more is left.
-    pub fn deepen(&self, below: u64, older: Vec<Publication>, is_whole: bool) {
+    /// Puts into memory what was read from the store below an offset, oldest first; and what lies beneath.
+    /// What does not fit any more is left.
+    pub fn deepen(&self, below: u64, older: Vec<Publication>, bottom: Bottom) {
         let mut state = self.state();
         if state.extent().first == below {
-            state.recent.deepen(older, is_whole);
+            state.recent.deepen(older, bottom);
         }
     }
 

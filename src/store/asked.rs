@@ -6,7 +6,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::database::{
-    Answer, Append, Change, Changed, DatabaseError, Erasure, Loaded, Retried, Window,
+    Answer, Append, Change, Changed, DatabaseError, Erasure, Keys, Loaded, Window,
 };
 use super::section::{Found, Section};
 use super::tally::Tally;
@@ -27,7 +27,7 @@ pub(super) enum Asked {
     BeginAnew(Vec<ChannelName>, Waits<()>),
     Load(ChannelName, Window, Waits<Option<Loaded>>),
     Page(ChannelName, Section, Waits<Option<Found>>),
-    Retries(ChannelName, u64, Waits<Vec<Retried>>),
+    Retries(ChannelName, (u64, u64), Waits<Keys>),
     Channels(Waits<Vec<String>>),
 }
 

@@ -70,13 +70,13 @@ pub trait Database: fmt::Debug + Send + Sync {
         self.queue().ask(|waits| Asked::Page(channel, section, waits))
     }
 
-    /// The keys that posts came with that were accepted after `since`, newest first: milliseconds since
-    /// 1970.
+    /// The keys that posts came with that were accepted after `since`, milliseconds since 1970, and have
+    /// numbers below `below`: some of them, newest first.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`].
-    fn retries(&self, channel: ChannelName, since: u64) -> Answer<'_, Vec<Retried>> {
-        self.queue().ask(|waits| Asked::Retries(channel, since, waits))
+    fn retries(&self, channel: ChannelName, since: u64, below: u64) -> Answer<'_, Keys> {
+        self.queue().ask(|waits| Asked::Retries(channel, (since, below), waits))
     }
 
     /// Has what lies outside of `window` forgotten, a part of it if it is much; whether that was all.
@@ -191,6 +191,15 @@ pub struct Loaded {
     pub is_whole: bool,
     /// The number that is missing, where what is older lies behind a hole: then it was lost.
     pub hole: Option<u64>,
+}
+
+/// Keys that posts came with.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Keys {
+    /// The keys, newest first.
+    pub keys: Vec<Retried>,
+    /// The number below which there are more; none if that was all.
+    pub below: Option<u64>,
 }
 
 /// A key that a post came with.

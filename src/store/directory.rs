@@ -70,14 +70,21 @@ impl DataDir {
     /// [`StoreError::InUse`] where another process has it; [`StoreError::HalfRestored`] where a restore was
     /// ended, [`StoreError::IsACopy`] where a backup was made: what is there is not to be used.
     pub fn lock(&self) -> Result<Lock, StoreError> {
+        // Looked at before, too: a copy stays as it is.
+        self.refuse_a_copy()?;
         let lock = self.lock_unlooked()?;
         if self.file(RESTORING).exists() {
             return Err(StoreError::HalfRestored { path: self.path.to_path_buf() });
         }
+        self.refuse_a_copy()?;
+        Ok(lock)
+    }
+
+    fn refuse_a_copy(&self) -> Result<(), StoreError> {
         if self.file(MANIFEST).exists() {
             return Err(StoreError::IsACopy { path: self.path.to_path_buf() });
         }
-        Ok(lock)
+        Ok(())
     }
 
     /// The same, whatever is there.

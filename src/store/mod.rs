@@ -25,8 +25,8 @@ mod teller;
 
 pub use backup::{Extent, backup, restore};
 pub use database::{
-    Answer, Append, Change, Changed, Database, DatabaseError, Entry, Erasure, Loaded, Retried,
-    TopicsTold, Window,
+    Answer, Append, Change, Changed, Database, DatabaseError, Entry, Erasure, Keys, Loaded,
+    Retried, TopicsTold, Window,
 };
 pub use directory::DataDir;
 pub use ended::{EndedLog, EndedRecord};

@@ -38,29 +38,55 @@ pub struct Found {
     pub hole: Option<u64>,
 }
 
-/// How many rows are looked at, at the most, for the first that is kept. More are in the way only until
-/// they are trimmed, where bounds were made smaller.
+/// How many rows are looked at, at the most, for those that a bound of bytes leaves out. More are in the
+/// way only until they are trimmed, where bounds were made smaller.
 pub(super) const PASSED: i64 = 20_000;
+/// How many bytes of messages a page has, or one message: pages wait in memory for readers that are slow.
+pub(super) const BYTES: i64 = 1 << 20;
 
 impl Section {
-    /// What is kept, by the rows of a channel: place, time and length of each, oldest first. What came up
-    /// to `forgotten` is not.
+    /// The number up to which nothing is kept, for what was forgotten and for the bound of messages.
+    pub(super) fn floor(&self, last: Position, forgotten: u64) -> i64 {
+        let messages = u64::try_from(self.window.bounds.messages).unwrap_or(u64::MAX);
+        whole(forgotten.max(last.offset.saturating_sub(messages)))
+    }
+
+    /// The time up to which nothing is kept.
+    pub(super) fn since(&self) -> i64 {
+        whole(self.window.since())
+    }
+
+    /// How many bytes of a channel that has so many are too many.
+    pub(super) fn excess(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(u64::try_from(self.window.bounds.bytes).unwrap_or(u64::MAX))
+    }
+
+    /// What is kept of a channel of so many `bytes`: from `first` on, by number and time, less what is too
+    /// much, which comes off the oldest `rows`, place and length of each.
     pub(super) fn extent<E>(
         &self,
-        (last, forgotten, mut bytes): (Position, u64, u64),
-        rows: impl Iterator<Item = Result<(u64, u64, u64), E>>,
+        last: Position,
+        first: Option<u64>,
+        bytes: u64,
+        rows: impl Iterator<Item = Result<(u64, u64), E>>,
     ) -> Result<Extent, E> {
-        let end = last.offset + 1;
-        let mut first = end;
+        let (end, mut excess) = (last.offset + 1, self.excess(bytes));
+        let mut first = first.unwrap_or(end);
         for row in rows {
-            let (place, at, length) = row?;
-            first = place;
-            if place > forgotten && !self.window.is_past(last.offset, place, at, bytes) {
+            if excess == 0 {
                 break;
             }
-            (first, bytes) = (place + 1, bytes.saturating_sub(length));
+            let (place, length) = row?;
+            excess = excess.saturating_sub(length);
+            first = first.max(place + 1);
         }
-        Ok(Extent { last, first: first.max(forgotten + 1).min(end) })
+        Ok(Extent { last, first: first.min(end) })
+    }
+
+    /// The same where the newest greets, and is there.
+    pub(super) fn greeted(&self, extent: Extent, has_newest: bool) -> Extent {
+        let first = extent.first.min(extent.last.offset);
+        if self.window.greets && has_newest { Extent { first, ..extent } } else { extent }
     }
 
     /// How many rows it has at the most.
@@ -78,7 +104,7 @@ impl Section {
                 (extent.before_first().offset, before.offset.min(extent.last.offset + 1))
             }
         };
-        (i64::try_from(above).unwrap_or(i64::MAX), i64::try_from(below).unwrap_or(i64::MAX))
+        (whole(above), whole(below))
     }
 
     /// The page, of the rows between its offsets, in its order. Before a row that is missing it ends; where
@@ -126,4 +152,8 @@ impl Section {
     pub(super) const fn is_back(&self) -> bool {
         matches!(self.side, Side::Before(_))
     }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

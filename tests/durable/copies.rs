@@ -357,7 +357,29 @@ async fn a_copy_is_made_elsewhere_and_is_no_data_directory() {
     assert!(!data.join("copies").exists());
     let copy = copies.of(&node).await;
     start(&copy).await.says(&[copy.to_str().unwrap(), "is a copy"]);
+    // It is one still.
+    run("restore", &copy, &copies.fresh()).await.is_good();
     let nowhere = copies.fresh();
     let told = run("backup", &copies.fresh(), &nowhere).await;
     told.says(&["cannot read", nowhere.to_str().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_damaged_is_not_copied_as_what_can_be_read_of_it() {
+    let (mut node, login) = spoken().await;
+    say(&node, &login, 100).await;
+    node.signal("KILL").await;
+    node.exit().await;
+    let (copies, data) = (Copies::new(), node.data_dir());
+    let log = data.join("pushgate.db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    run("backup", &copies.fresh(), &data).await.says(&["pushgate.db", "log is damaged"]);
+    assert_eq!(std::fs::read(&log).unwrap(), bytes, "it is as it was");
+    node.start_again().await;
+    super::reads(&node).await;
+    assert!(node.output().contains("log is damaged"), "{}", node.output());
+    copies.of(&node).await;
 }

@@ -161,22 +161,32 @@ async fn a_message_that_is_missing_is_told_and_is_a_gap() {
     open(&node).execute_batch("DELETE FROM pushgate_messages WHERE number = 5").unwrap();
     node.start_again().await;
     reads(&node).await;
-    // All that is there is served, up to the gap and from it on.
-    let (before, behind) = (super::id_of(&said[1]), super::id_of(&said[3]));
-    let page = node.history(&alice, &format!("since={before}")).await;
-    assert_eq!((&page["messages"], page.get("gap")), (&serde_json::json!(said[2..4]), None));
-    assert_eq!((&page["since"], &page["more"]), (&serde_json::json!(behind), &true.into()));
-    let page = node.history(&alice, &format!("since={behind}")).await;
-    assert_eq!(page["gap"]["next"], super::id_of(&said[5]));
-    assert_eq!(page["messages"], serde_json::json!(said[5..]));
+    all_but_one(&node, &alice, &said).await;
     // The same to whoever is subscribed.
-    let query = alice.query(&format!("users=none&since={before}"));
+    let query = alice.query(&format!("users=none&since={}", super::id_of(&said[1])));
     let mut client = TestClient::connect(&node, Transport::Ws, "", &query).await;
     assert_eq!(client.next().await["gap"]["next"], super::id_of(&said[5]));
     assert_eq!(super::id_of(&client.next().await), super::id_of(&said[5]));
+    // With the channel in memory, too.
+    all_but_one(&node, &alice, &said).await;
     let output = node.output();
     let line = output.lines().find(|line| line.contains("lost a message")).expect("it is logged");
     assert!(line.contains("missing") && line.contains('5'), "{line}");
+}
+
+/// All that is there is served but the fifth, which is missing: up to the gap, and from it on.
+async fn all_but_one(node: &TestNode, login: &Login, said: &[Value]) {
+    let (before, behind) = (super::id_of(&said[1]), super::id_of(&said[3]));
+    let page = node.history(login, &format!("since={before}")).await;
+    assert_eq!((&page["messages"], page.get("gap")), (&serde_json::json!(said[2..4]), None));
+    assert_eq!((&page["since"], &page["more"]), (&serde_json::json!(behind), &true.into()));
+    let page = node.history(login, &format!("since={behind}")).await;
+    assert_eq!(page["gap"]["next"], super::id_of(&said[5]));
+    assert_eq!(page["messages"], serde_json::json!(said[5..]));
+    let page = node.history(login, &format!("before={}", super::id_of(&said[5]))).await;
+    assert_eq!(page["gap"]["next"], super::id_of(&said[3]));
+    let older: Vec<_> = said[..4].iter().rev().collect();
+    assert_eq!(page["messages"], serde_json::json!(older));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::common::client::{TestClient, Transport};
-use super::common::http::{Request, Response};
+use super::common::http::{Request, Response, find};
 use super::common::node::{API_KEY, Login, TestNode, api_key_config};
 use super::common::{at_offset, id_of, until};
 use super::database::Database;
@@ -57,6 +57,13 @@ async fn only_a_key_is_left(database: &Database, node: &TestNode) {
     assert_eq!(database.count(node, ROWS).await, 1);
     let bytes = "SELECT sum(bytes)::bigint FROM pushgate_channels";
     assert_eq!(database.count(node, bytes).await, 0);
+    if let Database::Sqlite = database {
+        // Not as something that was freed either.
+        for file in ["pushgate.db", "pushgate.db-wal"] {
+            let bytes = std::fs::read(node.data_dir().join(file)).unwrap();
+            assert!(find(&bytes, b"secret").is_none(), "{file}");
+        }
+    }
 }
 
 pub(super) async fn what_is_deleted_goes_a_piece_at_a_time(database: Database) {

@@ -57,6 +57,8 @@ struct Sheet {
     changes: usize,
     /// Somebody waits for the disk.
     is_awaited: bool,
+    /// The number of an event that was dropped is among them.
+    is_skipping: bool,
     events: Vec<(Event, Option<EventRecord>)>,
     taken: usize,
 }
@@ -136,6 +138,7 @@ impl Pen {
                 sheet.events.push((event, record.clone()));
             } else {
                 webhook.drop_one(edge);
+                sheet.is_skipping = true;
             }
             self.life.next = self.life.next.saturating_add(1);
         }
@@ -156,7 +159,11 @@ impl Pen {
 
     /// Writes what was taken up, and passes its events on: without a number where that failed.
     fn finish(&mut self, sheet: Sheet) {
-        let Sheet { lines, changes, is_awaited, events, taken } = sheet;
+        let Sheet { mut lines, changes, is_awaited, is_skipping, events, taken } = sheet;
+        if is_skipping {
+            // A number that is never told is not given again by the next process either.
+            JournalRecord::Life(self.life).write_to(&mut lines);
+        }
         let written = match &mut self.page {
             _ if changes == 0 && !is_awaited => Ok(()),
             Page::Journal => self.journal.append(&lines, is_awaited),

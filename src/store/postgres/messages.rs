@@ -2,9 +2,11 @@
 
 use tokio_postgres::{Client, Error, Row, Transaction};
 
-use super::super::database::{Erasure, Loaded, Retried, Window, new_epoch};
+use super::super::database::{Erasure, Keys, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
+/// How many keys are read at a time.
+const KEYS: i64 = 1000;
 /// How many messages are forgotten at a time.
 const TRIMMED: i64 = 500;
 
@@ -49,24 +51,26 @@ pub(super) async fn load(
     Ok(Some(Loaded::of(last, window, newest)?))
 }
 
-/// The keys of posts accepted after `since`, newest first.
+/// The keys of posts accepted after `since`, below a number, newest first: so many of them.
 pub(super) async fn retries(
     client: &Client,
     channel: &ChannelName,
-    since: u64,
-) -> Result<Vec<Retried>, Error> {
+    (since, below): (u64, u64),
+) -> Result<Keys, Error> {
     let newest = "SELECT number, accepted, sender, '', \
                          retry_key, retry_body, retry_datetime, retry_ip, epoch \
                   FROM pushgate_messages JOIN pushgate_channels ON id = channel \
-                  WHERE name = $1 AND accepted > $2 AND retry_key IS NOT NULL \
-                  ORDER BY number DESC";
-    let rows = client.query(newest, &[&channel.as_str(), &whole(since)]).await?;
-    let mut retries = Vec::new();
+                  WHERE name = $1 AND accepted > $2 AND number < $3 AND retry_key IS NOT NULL \
+                  ORDER BY number DESC LIMIT $4";
+    let (since, below) = (whole(since), whole(below));
+    let rows = client.query(newest, &[&channel.as_str(), &since, &below, &KEYS]).await?;
+    let mut found = Keys::default();
     for row in &rows {
         let Stored { position, at, sender, retry, .. } = stored(row, position(row, 8, 0)?.epoch)?;
-        retries.extend(retry.map(|retry| Retried { position, sender, at, retry }));
+        found.below = Some(position.offset);
+        found.keys.extend(retry.map(|retry| Retried { position, sender, at, retry }));
     }
-    Ok(retries)
+    Ok(found)
 }
 
 /// Deletes the oldest that were forgotten or lie outside of `window`, at most so many; whether that was

@@ -2,9 +2,9 @@
 
 use tokio_postgres::{Client, Error};
 
-use super::super::section::{Found, PASSED, Section};
-use super::messages::{number, position, stored};
-use crate::channel::{ChannelName, Extent};
+use super::super::section::{BYTES, Found, PASSED, Section};
+use super::messages::{number, position, stored, whole};
+use crate::channel::{ChannelName, Extent, Position};
 
 /// What `section` has of a channel.
 pub(super) async fn page(
@@ -18,26 +18,42 @@ pub(super) async fn page(
     };
     let (id, last) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
     let (forgotten, bytes) = (number(&row, 3)?, number(&row, 4)?);
-    let oldest = "SELECT number, accepted, octet_length(message)::bigint FROM pushgate_messages \
-                  WHERE channel = $1 ORDER BY number LIMIT $2";
-    let mut extent = Extent { last, first: last.offset + 1 };
-    // Mostly the oldest is kept.
-    for count in [1, PASSED] {
-        let rows = client.query(oldest, &[&id, &count]).await?;
-        let oldest = rows.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)));
-        extent = section.extent::<Error>((last, forgotten, bytes), oldest)?;
-        if rows.first().is_none_or(|row| number(row, 0).is_ok_and(|place| place == extent.first)) {
-            break;
-        }
-    }
+    let extent = extent(client, id, (last, forgotten, bytes), section).await?;
     let order = if section.is_back() { "DESC" } else { "ASC" };
     let rows = format!(
         "SELECT number, accepted, sender, message, retry_key, retry_body, retry_datetime, retry_ip \
-         FROM pushgate_messages WHERE channel = $1 AND number > $2 AND number < $3 \
-         ORDER BY number {order} LIMIT $4"
+         FROM (SELECT *, sum(octet_length(message)) OVER (ORDER BY number {order}) AS so_far \
+               FROM pushgate_messages WHERE channel = $1 AND number > $2 AND number < $3 \
+               ORDER BY number {order} LIMIT $4) AS page \
+         WHERE so_far <= $5 OR so_far = octet_length(message) ORDER BY number {order}"
     );
     let (above, below) = section.between(&extent);
-    let rows = client.query(&rows, &[&id, &above, &below, &section.count()]).await?;
+    let rows = client.query(&rows, &[&id, &above, &below, &section.count(), &BYTES]).await?;
     let rows = rows.iter().map(|row| stored(row, last.epoch)).collect::<Result<_, _>>()?;
     Ok(Some(section.page(&extent, rows)))
+}
+
+/// What is kept of a channel.
+async fn extent(
+    client: &Client,
+    id: i64,
+    (last, forgotten, bytes): (Position, u64, u64),
+    section: &Section,
+) -> Result<Extent, Error> {
+    let oldest = "SELECT number FROM pushgate_messages \
+                  WHERE channel = $1 AND number > $2 AND accepted > $3 ORDER BY number LIMIT 1";
+    let (floor, since) = (section.floor(last, forgotten), section.since());
+    let first = client.query_opt(oldest, &[&id, &floor, &since]).await?;
+    let first = first.map(|row| number(&row, 0)).transpose()?;
+    let count = if section.excess(bytes) > 0 { PASSED } else { 0 };
+    let oldest = "SELECT number, octet_length(message)::bigint FROM pushgate_messages \
+                  WHERE channel = $1 ORDER BY number LIMIT $2";
+    let rows = client.query(oldest, &[&id, &count]).await?;
+    let oldest = rows.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?)));
+    let extent = section.extent::<Error>(last, first, bytes, oldest)?;
+    let newest =
+        "SELECT 1 FROM pushgate_messages WHERE channel = $1 AND number = $2 AND number > $3";
+    let (place, forgotten) = (whole(last.offset), whole(forgotten));
+    let newest = client.query_opt(newest, &[&id, &place, &forgotten]).await?;
+    Ok(section.greeted(extent, newest.is_some()))
 }

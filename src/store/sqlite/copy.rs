@@ -38,6 +38,15 @@ pub(in crate::store) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
 
 /// A connection to read the file at `path` by.
 fn open_source(path: &Path) -> Result<Connection, Unfit> {
+    // Opened, the log would be taken for what can be read of it.
+    let damage = log::damage(path).map_err(|error| Unfit::Other(error.to_string()))?;
+    if let Some(Damage { at, .. }) = damage {
+        let why = format!(
+            "its log is damaged from byte {at} on: start a gateway on it, which keeps the log and has \
+             clients told what they lost"
+        );
+        return Err(Unfit::Other(why));
+    }
     let opened = || -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let source = Connection::open_with_flags(path, flags)?;

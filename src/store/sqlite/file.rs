@@ -64,6 +64,9 @@ impl File {
         } else if is_about_topics {
             self.read_again();
         }
+        if written.iter().flatten().any(|done| matches!(done, Written::Erased(None))) {
+            self.empty_log();
+        }
         self.teller.tell(writes, written);
     }
 
@@ -89,7 +92,7 @@ impl File {
             Asked::Retries(channel, since, waits) => {
                 let sure = self.doubts.get(channel.as_str()).copied().unwrap_or(u64::MAX);
                 let retries = messages::retries(connection, &channel, since).map(|mut retries| {
-                    retries.retain(|retried| retried.position.offset <= sure);
+                    retries.keys.retain(|retried| retried.position.offset <= sure);
                     retries
                 });
                 drop(waits.send(retries.map_err(failed)));
@@ -111,7 +114,8 @@ impl File {
     fn try_commit(&mut self, writes: &mut Vec<Asked>) -> Result<Vec<Written>, String> {
         let start = Instant::now();
         loop {
-            let done = self.be_sure().and_then(|()| self.commit(writes).map_err(Failed::Sql));
+            let done =
+                self.be_sure().and_then(|()| self.commit_or_erase(writes).map_err(Failed::Sql));
             match done {
                 Ok(done) => return Ok(done),
                 // While it waits for another program, what that one did is told.
@@ -133,6 +137,27 @@ impl File {
                 Err(failed) => return Err(failed.to_string()),
             }
         }
+    }
+
+    /// What was erased is in the log still, as it was written.
+    fn empty_log(&self) {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        match self.connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0)) {
+            Ok(false) => {}
+            Ok(true) => tracing::debug!("another program reads the log: it keeps what was erased"),
+            Err(error) => tracing::debug!(%error, "the log keeps what was erased"),
+        }
+    }
+
+    /// What a backend deletes is overwritten, which costs more than what is merely old is worth.
+    fn commit_or_erase(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+        if !writes.iter().any(|asked| matches!(asked, Asked::Erase(..))) {
+            return self.commit(writes);
+        }
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        let done = self.commit(writes);
+        self.connection.pragma_update(None, "secure_delete", false)?;
+        done
     }
 
     fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {

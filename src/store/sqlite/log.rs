@@ -6,13 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// How a log begins; the last bit says in which order of bytes its checksums are made.
 const MAGIC: u32 = 0x377f_0682;
 const HEADER: usize = 32;
 const FRAME: usize = 24;
-/// Pages are no longer. Source: SQLite, file format, section 1.3.2.
+/// Where a database says how long its pages are; 1 is 65 536 bytes. Source: SQLite, file format, section 1.3.2.
+const PAGE_LENGTH: u64 = 16;
 const LONGEST_PAGE: usize = 65_536;
 
 /// A log that was damaged behind what can be read of it.
@@ -45,9 +47,19 @@ pub(super) fn damage(path: &Path) -> io::Result<Option<Damage>> {
 
 fn look(path: &Path) -> io::Result<Option<Damage>> {
     match File::open(log_of(path)) {
-        Ok(log) => read(BufReader::new(log)),
+        Ok(log) => read(BufReader::new(log), page_length(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// How long the pages of the file at `path` are, as far as that can be read.
+fn page_length(path: &Path) -> Option<usize> {
+    let mut length = [0; 2];
+    File::open(path).ok()?.read_exact_at(&mut length, PAGE_LENGTH).ok()?;
+    match usize::from(u16::from_be_bytes(length)) {
+        1 => Some(LONGEST_PAGE),
+        length => Some(length).filter(|length| *length >= 512),
     }
 }
 
@@ -55,31 +67,33 @@ fn look(path: &Path) -> io::Result<Option<Damage>> {
 ///
 /// A commit is begun once the one before it is on disk. So where frames of two commits lie behind, the
 /// first of the two was there, and is lost. Those of one may be of a commit that never came to its end.
-fn read(mut log: impl Read) -> io::Result<Option<Damage>> {
+fn read(mut log: impl Read, page_length: Option<usize>) -> io::Result<Option<Damage>> {
     let mut header = [0; HEADER];
     if !fill(&mut log, &mut header)? {
         return Ok(None);
     }
-    let length = usize::try_from(word(&header, 8)).unwrap_or(0);
-    if !(512..=LONGEST_PAGE).contains(&length) {
+    let said = usize::try_from(word(&header, 8)).unwrap_or(0);
+    let Some(length) = page_length.or(Some(said).filter(|said| *said <= LONGEST_PAGE)) else {
         return Ok(None);
-    }
-    let is_ours = |frame: &[u8]| frame.get(8..16) == header.get(16..24);
+    };
     let mut sum = Sum::new(word(&header, 0));
     sum.add(header.get(..24).unwrap_or_default());
-    let mut is_sound = word(&header, 0) & !1 == MAGIC && sum.is(&header, 24);
-    let (mut place, mut damage) =
-        (HEADER, Damage { at: if is_sound { 0 } else { HEADER }, commits: 0 });
+    let mut is_sound = word(&header, 0) & !1 == MAGIC && said == length && sum.is(&header, 24);
+    // Of a header that makes no sense the salts make none.
+    let mut salts = is_sound.then(|| word(&header, 16)).zip(Some(word(&header, 20)));
+    let (mut place, mut damage) = (HEADER, Damage { at: 0, commits: 0 });
     let mut frame = vec![0; FRAME + length];
     while fill(&mut log, &mut frame)? {
         let (head, page) = frame.split_at(FRAME);
+        let own = (word(head, 8), word(head, 12));
+        let is_ours = *salts.get_or_insert(own) == own;
         if is_sound {
             sum.add(head.get(..8).unwrap_or_default());
             sum.add(page);
-            is_sound = is_ours(head) && sum.is(head, 16);
+            is_sound = is_ours && sum.is(head, 16);
             damage.at = place;
         }
-        if !is_sound && is_ours(head) && word(head, 4) > 0 {
+        if !is_sound && is_ours && word(head, 4) > 0 {
             damage.commits += 1;
         }
         place += frame.len();
@@ -156,7 +170,7 @@ mod tests {
     }
 
     fn found(log: &[u8]) -> Option<usize> {
-        read(log).unwrap().map(|damage| damage.at)
+        read(log, Some(PAGE)).unwrap().map(|damage| damage.at)
     }
 
     /// Where each frame begins, and whether it ends a commit.
@@ -186,12 +200,12 @@ mod tests {
                 assert!(is_behind || found(&log) == Some(place), "byte {byte} of {place}");
             }
         }
-        let mut headless = log;
-        headless[20] ^= 1;
-        assert_eq!(found(&headless), None, "frames of another log");
-        headless[20] ^= 1;
-        headless[26] ^= 1;
-        assert_eq!(found(&headless), Some(HEADER));
+        // Magic, version, length of a page, number of the log, salts, sums.
+        for byte in 0..HEADER {
+            let mut headless = log.clone();
+            headless[byte] ^= 0x11;
+            assert_eq!(found(&headless), Some(0), "byte {byte} of the header");
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::database::{Append, Entry, Erasure, Loaded, Retried, Window, new_epoch};
+use super::super::database::{Append, Entry, Erasure, Keys, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
 
+/// How many posts are looked through at a time for their keys.
+const KEYS: i64 = 1000;
 /// How many messages are forgotten at a time.
 const TRIMMED: usize = 500;
 
@@ -137,27 +139,28 @@ pub(super) fn load(
     Loaded::of(last, window, newest).map(Some)
 }
 
-/// The keys of posts accepted after `since`, newest first.
+/// The keys of posts accepted after `since`, below a number, newest first: those of so many posts.
 pub(super) fn retries(
     connection: &Connection,
     channel: &ChannelName,
-    since: u64,
-) -> rusqlite::Result<Vec<Retried>> {
+    (since, below): (u64, u64),
+) -> rusqlite::Result<Keys> {
     let newest = "SELECT number, accepted, sender, '', \
                          retry_key, retry_body, retry_datetime, retry_ip, epoch \
-                  FROM pushgate_messages JOIN pushgate_channels ON id = channel WHERE name = ?1 \
-                  ORDER BY number DESC";
+                  FROM pushgate_messages JOIN pushgate_channels ON id = channel \
+                  WHERE name = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(newest)?;
-    let mut rows = statement.query([channel.as_str()])?;
-    let mut retries = Vec::new();
+    let mut rows = statement.query(params![channel.as_str(), whole(below), KEYS])?;
+    let mut found = Keys::default();
     while let Some(row) = rows.next()? {
         let Stored { position, at, sender, retry, .. } = stored(row, position(row, 8, 0)?.epoch)?;
         if at <= since {
-            break;
+            return Ok(Keys { below: None, ..found });
         }
-        retries.extend(retry.map(|retry| Retried { position, sender, at, retry }));
+        found.below = Some(position.offset);
+        found.keys.extend(retry.map(|retry| Retried { position, sender, at, retry }));
     }
-    Ok(retries)
+    Ok(found)
 }
 
 /// Deletes the oldest that were forgotten or lie outside of `window`, at most so many; whether that was
@@ -297,7 +300,7 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

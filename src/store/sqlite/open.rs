@@ -42,8 +42,12 @@ pub(super) fn has_all_pages(connection: &Connection, path: &Path) -> Result<(), 
     for _ in 0..LOOKS {
         // A page that a crash left half copied is whole in the log.
         let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-        let copied = connection
-            .query_row(checkpoint, [], |row| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?));
+        // Whether somebody else is at it, how many pages the log has, and how many were copied.
+        let copied = connection.query_row(checkpoint, [], |row| {
+            let (is_busy, pages, copied): (bool, i64, i64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(!is_busy && pages == copied)
+        });
         let found = std::fs::metadata(path).map_or(u64::MAX, |file| file.len());
         // A disk that cannot be written can be read.
         if !copied.unwrap_or(false) || found >= u64::try_from(wanted).unwrap_or(0) {

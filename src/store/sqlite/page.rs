@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::section::{Found, PASSED, Section};
-use super::messages::{number, position, stored};
-use crate::channel::ChannelName;
+use super::super::section::{BYTES, Found, PASSED, Section};
+use super::messages::{number, position, stored, whole};
+use crate::channel::{ChannelName, Extent, Position};
 
 /// What `section` has of a channel, where what is newer than `sure` may not be true.
 pub(super) fn page(
@@ -24,12 +24,8 @@ pub(super) fn page(
         return Ok(None);
     };
     last.offset = sure.map_or(last.offset, |sure| last.offset.min(sure));
-    let oldest = "SELECT number, accepted, octet_length(message) FROM pushgate_messages \
-                  WHERE channel = ?1 ORDER BY number LIMIT ?2";
-    let mut statement = connection.prepare_cached(oldest)?;
-    let oldest = statement
-        .query_map([id, PASSED], |row| Ok((number(row, 0)?, number(row, 1)?, number(row, 2)?)))?;
-    let extent = section.extent((last, forgotten, bytes), oldest)?;
+    let kept = (last, forgotten, bytes);
+    let extent = extent(connection, id, kept, section)?;
     let order = if section.is_back() { "DESC" } else { "ASC" };
     let rows = format!(
         "SELECT number, accepted, sender, message, retry_key, retry_body, retry_datetime, retry_ip \
@@ -38,9 +34,43 @@ pub(super) fn page(
     );
     let (above, below) = section.between(&extent);
     let mut statement = connection.prepare_cached(&rows)?;
-    let rows = statement
-        .query_map(params![id, above, below, section.count()], |row| stored(row, last.epoch))?;
-    Ok(Some(section.page(&extent, rows.collect::<Result<_, _>>()?)))
+    let mut rows = statement.query(params![id, above, below, section.count()])?;
+    let (mut page, mut length) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let stored = stored(row, last.epoch)?;
+        length += stored.plain.len();
+        if !page.is_empty() && length > usize::try_from(BYTES).unwrap_or(usize::MAX) {
+            break;
+        }
+        page.push(stored);
+    }
+    Ok(Some(section.page(&extent, page)))
+}
+
+/// What is kept of a channel.
+fn extent(
+    connection: &Connection,
+    id: i64,
+    (last, forgotten, bytes): (Position, u64, u64),
+    section: &Section,
+) -> rusqlite::Result<Extent> {
+    let oldest = "SELECT number FROM pushgate_messages \
+                  WHERE channel = ?1 AND number > ?2 AND accepted > ?3 ORDER BY number LIMIT 1";
+    let (floor, since) = (section.floor(last, forgotten), section.since());
+    let first = connection
+        .prepare_cached(oldest)?
+        .query_row([id, floor, since], |row| number(row, 0))
+        .optional()?;
+    let oldest = "SELECT number, octet_length(message) FROM pushgate_messages \
+                  WHERE channel = ?1 ORDER BY number LIMIT ?2";
+    let mut statement = connection.prepare_cached(oldest)?;
+    let oldest = statement.query_map([id, PASSED], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+    let extent = section.extent(last, first, bytes, oldest)?;
+    let newest =
+        "SELECT 1 FROM pushgate_messages WHERE channel = ?1 AND number = ?2 AND number > ?3";
+    let place = params![id, whole(last.offset), whole(forgotten)];
+    let has_newest = connection.prepare_cached(newest)?.exists(place)?;
+    Ok(section.greeted(extent, has_newest))
 }
 
 #[cfg(test)]
@@ -58,7 +88,7 @@ mod tests {
     use proptest::test_runner::Config;
 
     use super::*;
-    use crate::channel::{Bounds, Epoch, Position};
+    use crate::channel::{Bounds, Epoch};
     use crate::store::Window;
     use crate::store::section::Side;
     use crate::store::sqlite::open::set_up;
