@@ -41,7 +41,8 @@ impl std::fmt::Debug for Batch {
 }
 
 impl Teller {
-    /// Has all of `asked` told what became of it, in its order, or why all of it failed.
+    /// Has all of `asked` told what became of it, in its order, or why all of it failed, from the next
+    /// [`ring`](Self::ring) on.
     pub(super) fn tell(&self, asked: Vec<Asked>, written: Result<Vec<Written>, DatabaseError>) {
         let count = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,9 +51,13 @@ impl Teller {
         };
         if count > AHEAD || self.is_alone.load(Ordering::Relaxed) {
             self.tell_all();
-        } else {
-            self.more.notify_one();
         }
+    }
+
+    /// Wakes the task. Who is told has things to do, at once and on the same processors: so best right
+    /// before whoever speaks to the database waits for something.
+    pub(super) fn ring(&self) {
+        self.more.notify_one();
     }
 
     /// Tells all that wait, for ever.

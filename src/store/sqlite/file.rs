@@ -67,7 +67,11 @@ impl File {
         if written.iter().flatten().any(|done| matches!(done, Written::Erased(None))) {
             self.empty_log();
         }
+        let is_well = written.is_ok();
         self.teller.tell(writes, written);
+        if !is_well {
+            self.teller.ring();
+        }
     }
 
     /// Answers what is asked.
@@ -120,6 +124,7 @@ impl File {
                 Ok(done) => return Ok(done),
                 // While it waits for another program, what that one did is told.
                 Err(Failed::Sql(error)) if is_busy(&error) && start.elapsed() < PATIENCE => {
+                    self.teller.ring();
                     self.look();
                 }
                 // A damaged page among what is old takes no post along that could be written.
@@ -182,6 +187,8 @@ impl File {
         }
         // From here on, where it fails, nobody knows whether it was made.
         self.doubts = doubts;
+        // Those before are told while the disk has these.
+        self.teller.ring();
         transaction.commit()?;
         self.doubts.clear();
         Ok(written)

@@ -166,6 +166,9 @@ fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
                 let (writes, more): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
                 reads.extend(more);
                 file.write(writes);
+                if waiting.is_empty() || !reads.is_empty() {
+                    file.teller.ring();
+                }
             }
             Ok(None) if reads.is_empty() => return file.teller.tell_all(),
             Ok(None) | Err(_) => {}
