@@ -22,8 +22,6 @@ use crate::store::{
 const PIECE: (usize, usize) = (1000, 1 << 20);
 /// How many bytes of what is old may be in memory for those who resume, of all channels together.
 const READ_AT_ONCE: usize = 256 << 20;
-/// How long the key of a post is remembered, in milliseconds. Source: wire.md section 3.
-const RETRIES: u64 = 5 * 60 * 1000;
 /// How often what lies beyond the bounds is forgotten of channels that are in use, and each how many
 /// times of all.
 const TRIM: Duration = Duration::from_secs(5);
@@ -160,7 +158,7 @@ impl Gate {
             return Ok(None);
         };
         tell_of_hole(name, loaded.hole);
-        let since = now.saturating_sub(RETRIES);
+        let since = window(policy, now).retries_since();
         let (mut retries, mut below) = (Vec::new(), Some(u64::MAX));
         while let Some(number) = below {
             let found = database.retries(name.clone(), since, number).await;

@@ -342,7 +342,7 @@ impl Window {
     }
 
     /// The time after which a key is remembered, and the post that it came with is not forgotten.
-    pub(super) const fn retries_since(&self) -> u64 {
+    pub const fn retries_since(&self) -> u64 {
         self.now.saturating_sub(RETRIES)
     }
 }
