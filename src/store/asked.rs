@@ -1,6 +1,8 @@
 //! What is asked of a database, on its way there and back.
 
+use std::fmt;
 use std::sync::Arc;
+use std::vec;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -126,20 +128,51 @@ impl Asked {
     }
 }
 
+/// What became of a batch, to be told in its order.
+pub(super) struct Answers {
+    asked: vec::IntoIter<Asked>,
+    /// Of each, or why all of it failed.
+    written: Result<vec::IntoIter<Written>, DatabaseError>,
+}
+
+impl Answers {
+    pub(super) fn new(
+        batch: Vec<Asked>,
+        written: Result<Vec<Written>, DatabaseError>,
+        tally: &Tally,
+    ) -> Self {
+        // Whoever is answered finds it counted.
+        if let Ok(written) = &written {
+            tally.committed(written);
+        }
+        Self { asked: batch.into_iter(), written: written.map(Vec::into_iter) }
+    }
+
+    /// Tells the next so many; whether more are left.
+    pub(super) fn tell(&mut self, most: usize) -> bool {
+        for asked in self.asked.by_ref().take(most) {
+            match &mut self.written {
+                Ok(written) => asked.told(written.next().unwrap_or(Written::Refused)),
+                Err(error) => asked.failed(error),
+            }
+        }
+        self.asked.len() > 0
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("asked", &self.asked.len()).finish_non_exhaustive()
+    }
+}
+
 /// Tells all of `batch` what became of it, in its order, or why all of it failed.
 pub(super) fn answer(
     batch: Vec<Asked>,
     written: Result<Vec<Written>, DatabaseError>,
     tally: &Tally,
 ) {
-    match written {
-        Ok(written) => {
-            // Whoever is answered finds it counted.
-            tally.committed(&written);
-            batch.into_iter().zip(written).for_each(|(asked, done)| asked.told(done));
-        }
-        Err(error) => batch.into_iter().for_each(|asked| asked.failed(&error)),
-    }
+    Answers::new(batch, written, tally).tell(usize::MAX);
 }
 
 /// What waits next, in its order, at least one. `None` once nobody can ask any more. Cancel safe.

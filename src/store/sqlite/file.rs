@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long until it is tried again whether what could not be written can be.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// Over how many commits what they take is averaged.
+const COMMITS: u32 = 8;
+
 /// The file, and what was read of it.
 pub(super) struct File {
     pub(super) connection: Connection,
@@ -38,6 +41,8 @@ pub(super) struct File {
     pub(super) teller: Arc<Teller>,
     /// When something was written last, or tried to be.
     pub(super) tried: Instant,
+    /// What commits took, the average of the last [`COMMITS`] or so.
+    pub(super) took: Duration,
     /// The newest offset of each channel before a commit of which it is not known whether it was made.
     pub(super) doubts: HashMap<String, u64>,
 }
@@ -189,7 +194,10 @@ impl File {
         self.doubts = doubts;
         // Those before are told while the disk has these.
         self.teller.ring();
+        let begun = Instant::now();
         transaction.commit()?;
+        self.took = (self.took * (COMMITS - 1) + begun.elapsed()) / COMMITS;
+        self.teller.pace(self.took);
         self.doubts.clear();
         Ok(written)
     }

@@ -93,6 +93,7 @@ impl Sqlite {
             opened,
             is_reached: reached,
             teller: Arc::clone(&teller),
+            took: Duration::ZERO,
             tried: Instant::now(),
             doubts: HashMap::new(),
         };
