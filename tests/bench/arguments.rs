@@ -9,8 +9,9 @@ use crate::scenarios;
 /// What this process is asked to be.
 #[derive(Debug)]
 pub(crate) enum Mode {
-    /// The floor server, as the benchmark starts it beside the gateway.
-    Floor,
+    /// The floor server, as the benchmark starts it beside the gateway; with a folder, one that keeps
+    /// posts there.
+    Floor(Option<PathBuf>),
     /// Somebody who wants to know the words.
     Help,
     /// The load and the report.
@@ -41,7 +42,7 @@ impl Arguments {
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
-                "floor" => return Ok(Mode::Floor),
+                "floor" => return Ok(Mode::Floor(words.next().map(PathBuf::from))),
                 "--help" | "-h" => return Ok(Mode::Help),
                 "--bench" => {}
                 "--quick" => arguments.quick = true,

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The floor of durable posts is another: a bare loop through SQLite (`commits.rs`), on the disk that
-//! `BENCH_DISK` names a folder of.
+//! `BENCH_DISK` names a folder of; and beside it the floor server with that loop in it (`keeper.rs`).
 //!
 //! Without names all scenarios run (`scenarios` lists them). `--self-check` measures the floor
 //! against the floor: ratios near 1.00 say that the measuring is sound. On a machine that is not quiet
@@ -35,6 +35,7 @@ mod frames;
 mod gateway;
 mod http;
 mod idle;
+mod keeper;
 mod lanes;
 mod ledger;
 mod link;
@@ -55,7 +56,7 @@ use arguments::{Arguments, Mode};
 
 fn main() -> ExitCode {
     let outcome = match Arguments::from_command_line() {
-        Ok(Mode::Floor) => floor::serve().map(|()| ExitCode::SUCCESS),
+        Ok(Mode::Floor(kept)) => floor::serve(kept.as_deref()).map(|()| ExitCode::SUCCESS),
         Ok(Mode::Help) => {
             println!("{}", arguments::usage());
             Ok(ExitCode::SUCCESS)

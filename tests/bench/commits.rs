@@ -71,21 +71,28 @@ impl Commits {
         while start.elapsed() < time {
             due += mean;
             let begun = Instant::now();
-            self.commit(rows..due as i64, &message).map_err(io::Error::other)?;
+            let count = (due as i64 - rows) as usize;
+            let batch = std::iter::repeat_n(message.as_str(), count);
+            self.commit(rows, batch).map_err(io::Error::other)?;
             longer_by(longer);
             let taken = begun.elapsed().as_micros() as u32;
-            latencies.extend(std::iter::repeat_n(taken, (due as i64 - rows) as usize));
+            latencies.extend(std::iter::repeat_n(taken, count));
             rows = due as i64;
         }
         let (wall, latency) = (start.elapsed(), crate::ledger::latency(&mut latencies));
         Ok(Turn { cpu: 0, units: rows as u64, wall, faults: Faults::default(), latency })
     }
 
-    fn commit(&mut self, rows: std::ops::Range<i64>, message: &str) -> rusqlite::Result<()> {
+    /// Makes a commit of rows with these messages, numbered from `first` on.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        first: i64,
+        messages: impl Iterator<Item = &'a str>,
+    ) -> rusqlite::Result<()> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         let mut insert = transaction.prepare_cached(INSERT)?;
-        for number in rows {
+        for (number, message) in (first..).zip(messages) {
             insert.execute(params![self.channel, number, ACCEPTED, SENDER, message])?;
         }
         drop(insert);

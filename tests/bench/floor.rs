@@ -4,19 +4,22 @@
 //! as it is read (the gateway's answer means *accepted* as well); then its value is framed once and
 //! goes out with one `send` a subscriber, never joined with another. `GET /login` answers a fixed
 //! text, an `Upgrade` on any path is a subscriber, a close frame is answered and ends the connection.
-//! There is no identity, no presence and no history: that is what the ratio is there to show.
+//! There is no identity, no presence and no history: that is what the ratio is there to show. One that
+//! keeps posts (`keeper.rs`) answers them once they are on disk, and sends them to nobody.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use slab::Slab;
 use socket2::{Domain, Socket, Type};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
+use crate::keeper::Keeper;
 use crate::{frames, http};
 
 /// A connection: a socket, and what it has become.
@@ -27,18 +30,22 @@ struct Conn {
 }
 
 const LISTENER: Token = Token(usize::MAX);
+const KEEPER: Token = Token(usize::MAX - 1);
 
-/// Serves until the process is killed. Says on stdout where, in the gateway's words.
-pub(crate) fn serve() -> io::Result<()> {
+/// Serves until the process is killed, and keeps posts in the folder `kept` if there is one. Says on
+/// stdout where, in the gateway's words.
+pub(crate) fn serve(kept: Option<&Path>) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = listen()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let waker = Waker::new(poll.registry(), KEEPER)?;
     println!("listening on http://{}", listener.local_addr()?);
     let mut floor = Floor {
         conns: Slab::new(),
         held: HashMap::new(),
         scratch: vec![0; 64 << 10],
         frame: Vec::new(),
+        keeper: kept.map(|folder| Keeper::start(folder, waker)).transpose()?,
     };
     let mut events = Events::with_capacity(1024);
     loop {
@@ -49,10 +56,13 @@ pub(crate) fn serve() -> io::Result<()> {
         for event in &events {
             if event.token() == LISTENER {
                 floor.accept(&listener, poll.registry())?;
+            } else if event.token() == KEEPER {
+                floor.answer_kept();
             } else {
                 floor.on_ready(event.token().0, event.is_read_closed());
             }
         }
+        floor.keeper.iter_mut().for_each(Keeper::go_on);
     }
 }
 
@@ -72,6 +82,7 @@ struct Floor {
     scratch: Vec<u8>,
     /// The one frame that is being sent.
     frame: Vec<u8>,
+    keeper: Option<Keeper>,
 }
 
 impl Floor {
@@ -177,17 +188,38 @@ impl Floor {
         let Some(body) = bytes.get(end..end + length.unwrap_or(0)) else {
             return Ok(0);
         };
-        self.conns[key].stream.write_all(ACCEPTED)?;
-        self.fan_out(body.strip_prefix(b"value=").unwrap_or(body));
+        let value = body.strip_prefix(b"value=").unwrap_or(body);
+        let message = [b"{\"message\":{\"value\":\"", value, ENVELOPE.as_bytes()].concat();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.take(key, String::from_utf8(message).map_err(io::Error::other)?);
+        } else {
+            self.conns[key].stream.write_all(ACCEPTED)?;
+            self.fan_out(&message);
+        }
         Ok(end + body.len())
     }
 
+    /// Answers those whose posts are on disk.
+    fn answer_kept(&mut self) {
+        for (key, offset) in self.keeper.iter_mut().flat_map(Keeper::kept) {
+            let message = format!("{{\"message\":{{\"id\":\"k3x9-{offset}\"}}}}");
+            let length = message.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\n\r\n{message}"
+            );
+            if let Some(conn) = self.conns.get_mut(key) {
+                // One that is gone is found by the next look at it.
+                drop(conn.stream.write_all(answer.as_bytes()));
+            }
+        }
+    }
+
     /// One `send` to each subscriber. One that takes nothing more misses the frame: the load sees it.
-    fn fan_out(&mut self, value: &[u8]) {
-        let message = [b"{\"message\":{\"value\":\"", value, ENVELOPE.as_bytes()].concat();
+    fn fan_out(&mut self, message: &[u8]) {
         self.frame.clear();
         let text = OpCode::Data(tungstenite::protocol::frame::coding::Data::Text);
-        frames::append(&mut self.frame, text, &message, false);
+        frames::append(&mut self.frame, text, message, false);
         for (_, conn) in &mut self.conns {
             if conn.is_subscriber {
                 drop(conn.stream.write(&self.frame));

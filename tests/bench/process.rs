@@ -1,9 +1,10 @@
 //! A server under measurement: started on its CPU, found by what it prints, ended with us.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,18 @@ impl Server {
         let mut command = machine::server_command(std::env::current_exe()?.as_os_str());
         command.arg("floor");
         Self::start(name, command, None)
+    }
+
+    /// Starts a floor that keeps posts in a folder of its own in `parent`, with more of an environment.
+    pub(crate) fn keeper(
+        parent: &Path,
+        environment: impl IntoIterator<Item = (&'static str, OsString)>,
+    ) -> io::Result<Self> {
+        let folder = parent.join(format!("pushgate-bench-{}-keeper", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        let mut command = machine::server_command(std::env::current_exe()?.as_os_str());
+        command.arg("floor").arg(&folder).envs(environment);
+        Self::start("keeper", command, Some(folder))
     }
 
     /// Starts `command` and waits, ten seconds at most, until it says where it listens.

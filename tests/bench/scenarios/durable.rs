@@ -1,5 +1,8 @@
 //! Posts to durable channels beside a bare loop through SQLite, and what they cost other channels.
 //!
+//! The bare loop says what the disk allows. What is left of that for a server, which has requests to read
+//! and answers to write on the same CPU, says a second floor: a bare server with the loop in it.
+//!
 //! Where a sync is quick, the gateway's CPU is what posts wait for, and not the disk. So all is done a
 //! second time where a sync takes as long as on a disk that is in no hurry.
 
@@ -89,34 +92,42 @@ impl Gateway {
 
     fn rows(&self, pair: &Pair, counts: &[usize]) -> io::Result<Vec<Row>> {
         let mut floor = Commits::open(&self.disk.path)?;
+        let keeper = Server::keeper(&self.disk.path, self.syncs.environment())?;
         let mut rows = Vec::new();
         for count in counts {
-            rows.extend(self.beside_floor(pair, &mut floor, *count)?);
+            rows.extend(self.beside_floors(pair, (&mut floor, &keeper), *count)?);
         }
         rows.extend(self.beside_others(pair)?);
         Ok(rows)
     }
 
-    fn beside_floor(&self, pair: &Pair, floor: &mut Commits, count: usize) -> io::Result<Vec<Row>> {
-        let (mut rounds, mut syncs) = (Rounds::default(), Vec::new());
+    fn beside_floors(
+        &self,
+        pair: &Pair,
+        (floor, keeper): (&mut Commits, &Server),
+        count: usize,
+    ) -> io::Result<Vec<Row>> {
+        let (mut rounds, mut bare, mut syncs) = (Rounds::default(), Rounds::default(), Vec::new());
         for round in 0..pair.rounds {
             let (turn, counted, length) = self.turn(count, round, pair.window(3))?;
             rounds.gateway.push(turn);
+            bare.gateway.push(turn);
             syncs.push(counted.syncs as f64 / counted.posts as f64);
             let batches = (counted.mean(), length);
             rounds.floor.push(floor.run(batches, self.longer, pair.window(3))?);
+            bare.floor.push(kept(keeper, count, pair.window(3))?);
         }
         let goal = if count == MANY { Goal::RatioAtLeast(0.8) } else { Goal::None };
         let figure = |what: &str| format!("{what}, {count} at once{}", self.note);
         // While one half waits for a sync, the other comes: two for each post of everybody. A third is
         // for stragglers, and for a log that is full and written over into the file.
         let most = (3.0 / count as f64).min(1.05);
-        let cpu = median(rounds.gateway.iter().map(Turn::us_per_unit));
         Ok(vec![
             rounds.row(&figure("posts per second"), "k", goal, Turn::k_per_second),
+            bare.row(&figure("beside a bare server"), "k", Goal::None, Turn::k_per_second),
             Row::new(&figure("syncs per post"), "", Goal::AtMost(most))
                 .with(None, median(syncs.into_iter())),
-            Row::new(&figure("CPU per post"), "us", Goal::None).with(None, cpu),
+            bare.row(&figure("CPU per post"), "us", Goal::None, Turn::us_per_unit),
         ])
     }
 
@@ -194,6 +205,17 @@ impl Gateway {
         let commits = page.number("pushgate_durable_commits_total")?;
         Ok(Counted { posts, commits, syncs: self.syncs.count()? })
     }
+}
+
+/// One turn of a bare server that keeps posts.
+fn kept(keeper: &Server, count: usize, time: Duration) -> io::Result<Turn> {
+    let mut posters = Posters::open(keeper.address, "kept", count)?;
+    posters.run(WARM_UP)?;
+    posters.forget_latencies();
+    let start = Instant::now();
+    let (cpu, units) = cpu_of(keeper, || posters.run(time))?;
+    let (wall, latency) = (start.elapsed(), posters.latency());
+    Ok(Turn { cpu, units, wall, faults: Faults::default(), latency })
 }
 
 impl Counted {
