@@ -30,6 +30,8 @@ mod follower;
 mod forgotten;
 #[path = "durable/greeting.rs"]
 mod greeting;
+#[path = "durable/held.rs"]
+mod held;
 #[path = "durable/load.rs"]
 mod load;
 #[path = "durable/network.rs"]
