@@ -33,8 +33,8 @@ async fn a_file_whose_log_others_hold_is_copied_and_opened_and_not_called_torn()
     assert!(checkpoint(&connection, "PASSIVE").0, "it is held still");
     assert_eq!(rows(&reader), 0);
     drop(reader);
-    let (is_busy, pages, copied) = waits.await.unwrap();
-    assert!(!is_busy && copied == pages && pages > 0, "{is_busy} {pages} {copied}");
+    let (is_busy, pages, done) = waits.await.unwrap();
+    assert!(!is_busy && done == pages && pages > 0, "{is_busy} {pages} {done}");
     assert_eq!(all(&node, &alice, "since", "0").await.len(), 30);
 }
 
