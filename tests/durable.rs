@@ -30,6 +30,10 @@ mod follower;
 mod forgotten;
 #[path = "durable/greeting.rs"]
 mod greeting;
+#[path = "durable/held.rs"]
+mod held;
+#[path = "durable/keyed.rs"]
+mod keyed;
 #[path = "durable/load.rs"]
 mod load;
 #[path = "durable/network.rs"]
@@ -56,6 +60,7 @@ use database::{Database, Engine, open};
 use forgotten::{what_is_deleted_goes_a_piece_at_a_time, what_is_deleted_leaves_its_keys_used};
 use futures_util::future::join_all;
 use greeting::a_newcomer_is_greeted_whatever_the_bounds_are;
+use keyed::what_is_served_is_what_is_kept_however_many_keys_are_remembered;
 use orders::an_order_that_was_left_begins_anew;
 use powercut::Powercut;
 use serde_json::{Value, json};
@@ -109,6 +114,7 @@ on_each_database!(
     what_is_deleted_leaves_its_keys_used,
     what_is_deleted_goes_a_piece_at_a_time,
     what_lies_beyond_the_bounds_is_forgotten_on_the_disk_too,
+    what_is_served_is_what_is_kept_however_many_keys_are_remembered,
     a_newcomer_is_greeted_whatever_the_bounds_are,
     an_order_that_was_left_begins_anew,
     a_burst_of_large_posts_is_kept,

@@ -2,6 +2,8 @@
 
 import { mock } from "node:test";
 
+import { Pushgate } from "../src/pushgate.js";
+
 /** Lets everything happen that can happen without time passing. */
 export async function settle() {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((done) => immediately(done));
@@ -90,6 +92,17 @@ export class StandIn {
       this.requests.push(request);
     });
   }
+}
+
+/** A client of one, on a page and a clock of its own, which end with the test `t`. */
+export function begin(t, options = {}) {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: 1_000_000 });
+  t.after(() => mock.timers.reset());
+  const there = new StandIn();
+  const page = Object.assign(new EventTarget(), { document: new EventTarget() });
+  const gate = new Pushgate("http://gate.test/", { ...there.options, scope: page, ...options });
+  t.after(() => gate.close());
+  return { there, gate, page };
 }
 
 /** The body of an event stream, piece by piece. */

@@ -135,27 +135,25 @@ impl Channel {
         self.state().recent.bytes().saturating_sub(BYTES)
     }
 
-    /// What is to be read from the store so that all of `reach` is in memory; none if it is. What is
-    /// there stays for a minute.
+    /// What is to be read from the store so that all of `reach` is in memory; none if it is.
     pub fn lacks(&self, reach: Reach) -> Option<Lack> {
         let mut state = self.state();
-        let now = Instant::now();
-        state.recent.trim(now);
+        state.recent.trim(Instant::now());
         let below = state.extent().first;
         let bounds = state.recent.left();
         if state.recent.bottom() != Bottom::More || !state.is_beneath(reach, below) {
             return None;
         }
-        state.recent.read(now);
         Some(Lack { below, bounds })
     }
 
     /// Puts into memory what was read from the store below an offset, oldest first; and what lies beneath.
-    /// What does not fit any more is left.
+    /// What is there stays for a minute. What does not fit any more is left.
     pub fn deepen(&self, below: u64, older: Vec<Publication>, bottom: Bottom) {
         let mut state = self.state();
         if state.extent().first == below {
             state.recent.deepen(older, bottom);
+            state.recent.read(Instant::now());
         }
     }
 

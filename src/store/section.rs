@@ -38,8 +38,9 @@ pub struct Found {
     pub hole: Option<u64>,
 }
 
-/// How many rows are looked at, at the most, for those that a bound of bytes leaves out. More are in the
-/// way only until they are trimmed, where bounds were made smaller.
+/// How many of the oldest rows are looked at, at the most, for those that a bound of bytes leaves out. More
+/// are in the way where many keys are remembered, or bounds were made smaller: then it is counted from the
+/// newest.
 pub(super) const PASSED: i64 = 20_000;
 /// How many bytes of messages a page has, or one message: pages wait in memory for readers that are slow.
 pub(super) const BYTES: i64 = 1 << 20;
@@ -56,31 +57,38 @@ impl Section {
         whole(self.window.since())
     }
 
-    /// How many bytes of a channel that has so many are too many.
-    pub(super) fn excess(&self, bytes: u64) -> u64 {
-        bytes.saturating_sub(u64::try_from(self.window.bounds.bytes).unwrap_or(u64::MAX))
+    /// How many bytes are kept.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.window.bounds.bytes).unwrap_or(u64::MAX)
     }
 
-    /// What is kept of a channel of so many `bytes`: from `first` on, by number and time, less what is too
-    /// much, which comes off the oldest `rows`, place and length of each.
-    pub(super) fn extent<E>(
+    /// How many bytes of a channel that has so many are too many.
+    pub(super) fn excess(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.bytes())
+    }
+
+    /// Where the bound of bytes begins in a channel that has so many: what is too much comes off the oldest
+    /// `rows`, place and length of each. None where these are not enough.
+    pub(super) fn behind<E>(
         &self,
-        last: Position,
-        first: Option<u64>,
         bytes: u64,
         rows: impl Iterator<Item = Result<(u64, u64), E>>,
-    ) -> Result<Extent, E> {
-        let (end, mut excess) = (last.offset + 1, self.excess(bytes));
-        let mut first = first.unwrap_or(end);
+    ) -> Result<Option<u64>, E> {
+        let (mut first, mut excess) = (0, self.excess(bytes));
         for row in rows {
             if excess == 0 {
                 break;
             }
             let (place, length) = row?;
-            excess = excess.saturating_sub(length);
-            first = first.max(place + 1);
+            (first, excess) = (place + 1, excess.saturating_sub(length));
         }
-        Ok(Extent { last, first: first.min(end) })
+        Ok((excess == 0).then_some(first))
+    }
+
+    /// What is kept of a channel: from `first` on, by number and time, and from `within` on, by bytes.
+    pub(super) fn extent(last: Position, first: Option<u64>, within: u64) -> Extent {
+        let end = last.offset + 1;
+        Extent { last, first: first.unwrap_or(end).max(within).min(end) }
     }
 
     /// The same where the newest greets, and is there.

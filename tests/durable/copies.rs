@@ -15,13 +15,13 @@ use super::{DURABLE, all, id_of, offset_of, say};
 const STRIDE: usize = 4;
 
 /// Directories for copies, and a library that halts who makes them.
-struct Copies {
+pub(super) struct Copies {
     home: Home,
     library: PathBuf,
 }
 
 impl Copies {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = Home::fresh();
         let library = compile("durable/halt.c", &home);
         Self { home, library }
@@ -33,7 +33,7 @@ impl Copies {
     }
 
     /// A copy of the data of a node, by now.
-    async fn of(&self, node: &TestNode) -> PathBuf {
+    pub(super) async fn of(&self, node: &TestNode) -> PathBuf {
         let copy = self.fresh();
         run("backup", &copy, &node.data_dir()).await.is_good();
         copy

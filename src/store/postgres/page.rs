@@ -50,10 +50,29 @@ async fn extent(
                   WHERE channel = $1 ORDER BY number LIMIT $2";
     let rows = client.query(oldest, &[&id, &count]).await?;
     let oldest = rows.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?)));
-    let extent = section.extent::<Error>(last, first, bytes, oldest)?;
+    let within = match section.behind::<Error>(bytes, oldest)? {
+        Some(within) => within,
+        None => within(client, (id, floor, last), section).await?,
+    };
+    let extent = Section::extent(last, first, within);
     let newest =
         "SELECT 1 FROM pushgate_messages WHERE channel = $1 AND number = $2 AND number > $3";
     let (place, forgotten) = (whole(last.offset), whole(forgotten));
     let newest = client.query_opt(newest, &[&id, &place, &forgotten]).await?;
     Ok(section.greeted(extent, newest.is_some()))
+}
+
+/// Where the bound of bytes begins, counted from the newest.
+async fn within(
+    client: &Client,
+    (id, floor, last): (i64, i64, Position),
+    section: &Section,
+) -> Result<u64, Error> {
+    let newest = "SELECT coalesce(min(number), $3 + 1) FROM \
+                      (SELECT number, sum(octet_length(message)) OVER (ORDER BY number DESC) AS so_far \
+                       FROM pushgate_messages \
+                       WHERE channel = $1 AND number > $2 AND number <= $3) AS newest \
+                  WHERE so_far <= $4";
+    let (last, bytes) = (whole(last.offset), whole(section.bytes()));
+    number(&client.query_one(newest, &[&id, &floor, &last, &bytes]).await?, 0)
 }

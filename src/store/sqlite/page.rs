@@ -65,12 +65,34 @@ fn extent(
                   WHERE channel = ?1 ORDER BY number LIMIT ?2";
     let mut statement = connection.prepare_cached(oldest)?;
     let oldest = statement.query_map([id, PASSED], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
-    let extent = section.extent(last, first, bytes, oldest)?;
+    let within = match section.behind(bytes, oldest)? {
+        Some(within) => within,
+        None => within(connection, (id, floor, last), section)?,
+    };
+    let extent = Section::extent(last, first, within);
     let newest =
         "SELECT 1 FROM pushgate_messages WHERE channel = ?1 AND number = ?2 AND number > ?3";
     let place = params![id, whole(last.offset), whole(forgotten)];
     let has_newest = connection.prepare_cached(newest)?.exists(place)?;
     Ok(section.greeted(extent, has_newest))
+}
+
+/// Where the bound of bytes begins, counted from the newest.
+fn within(
+    connection: &Connection,
+    (id, floor, last): (i64, i64, Position),
+    section: &Section,
+) -> rusqlite::Result<u64> {
+    let newest = "SELECT number, octet_length(message) FROM pushgate_messages \
+                  WHERE channel = ?1 AND number > ?2 AND number <= ?3 ORDER BY number DESC";
+    let mut statement = connection.prepare_cached(newest)?;
+    let mut rows = statement.query(params![id, floor, whole(last.offset)])?;
+    let (mut first, mut left) = (last.offset + 1, section.bytes());
+    while let Some(row) = rows.next()? {
+        let Some(rest) = left.checked_sub(number(row, 1)?) else { break };
+        (first, left) = (number(row, 0)?, rest);
+    }
+    Ok(first)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What is kept of durable channels: read when somebody needs it, and forgotten a little at a time.
 
+#[cfg(test)]
+mod tests;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +15,8 @@ use super::{Failure, Gate};
 use crate::channel::{ChannelName, Kind, Policy, Publication, Stored};
 use crate::code::Problem;
 use crate::dialect::plain;
-use crate::hub::{Bottom, Channel, Reach};
-use crate::identity::ClientId;
+use crate::hub::{Bottom, Channel, Hub, Reach};
+use crate::identity::{ClientId, TokenClock};
 use crate::store::{
     Append, Database, DatabaseError, Erasure, Found, Loaded, Retried, Section, Side, Tally, Window,
 };
@@ -42,13 +45,16 @@ pub struct Archive {
     stripes: RandomState,
     /// Whether the orders of channels that are not durable now have begun anew.
     begun: OnceCell<()>,
+    /// [`READ_AT_ONCE`].
+    read_at_once: usize,
 }
 
 impl Archive {
     /// What `database` keeps.
     pub fn new(database: Arc<dyn Database>) -> Self {
         let reading = std::iter::repeat_with(Mutex::default).take(STRIPES).collect();
-        Self { database, reading, stripes: RandomState::new(), begun: OnceCell::new() }
+        let (stripes, begun) = (RandomState::new(), OnceCell::new());
+        Self { database, reading, stripes, begun, read_at_once: READ_AT_ONCE }
     }
 
     /// Has a publication written down, or gives it back.
@@ -65,6 +71,49 @@ impl Archive {
         let stripes = u64::try_from(self.reading.len()).unwrap_or(1);
         let stripe = usize::try_from(self.stripes.hash_one(name) % stripes).unwrap_or(0);
         Some(self.reading.get(stripe)?.lock().await)
+    }
+
+    /// Reads what memory lacks of `reach`, a piece at a time, so that posts go on in between.
+    async fn deepen(
+        &self,
+        (hub, clock): (&Hub, &TokenClock),
+        channel: &Channel,
+        reach: Reach,
+    ) -> Result<(), Failure> {
+        if channel.lacks(reach).is_none() {
+            return Ok(());
+        }
+        let (kind, _reading) = (channel.policy().kind, self.read(channel.name()).await);
+        while let Some(lack) = channel.lacks(reach) {
+            self.check_room_for(hub, channel)?;
+            let now = clock.now().millis();
+            let (bounds, below) = (lack.bounds, Some(lack.below));
+            let window = Window { bounds, below, ..window(channel.policy(), now) };
+            let loaded = self.database.load(channel.name().clone(), window);
+            let (older, bottom) = match loaded.await.map_err(|error| unread(&error))? {
+                None => (Vec::new(), Bottom::Nothing),
+                Some(loaded) => {
+                    tell_of_hole(channel.name(), loaded.hole);
+                    let bottom = bottom(&loaded);
+                    (loaded.kept, bottom)
+                }
+            };
+            let older = older.into_iter();
+            let older = older.map(|stored| publication(stored, kind, now)).collect();
+            channel.deepen(lack.below, older, bottom);
+        }
+        Ok(())
+    }
+
+    /// Whether more of what is old may come into memory: of one channel as much as it keeps, of several
+    /// [`READ_AT_ONCE`] together.
+    fn check_room_for(&self, hub: &Hub, channel: &Channel) -> Result<(), Failure> {
+        let read = hub.bytes_read();
+        if read > self.read_at_once && read > channel.bytes_read() {
+            let why = "what is old is read of too many channels now: a minute later there is room";
+            return Err(Failure::new(Problem::Unavailable, why));
+        }
+        Ok(())
     }
 }
 
@@ -104,7 +153,7 @@ impl Gate {
             Some(channel) => channel,
             None => self.open_durable(name, policy).await?,
         };
-        self.deepen(&channel, reach).await?;
+        self.archive.deepen((&self.hub, &self.clock), &channel, reach).await?;
         Ok(Held(Some(channel)))
     }
 
@@ -186,44 +235,6 @@ impl Gate {
         };
         let age = Duration::from_millis(now.saturating_sub(*at));
         self.idempotency.know(&(client, name.clone()), retry, receipt, age);
-    }
-
-    /// Reads what memory lacks of `reach`, a piece at a time, so that posts go on in between.
-    async fn deepen(&self, channel: &Channel, reach: Reach) -> Result<(), Failure> {
-        if channel.lacks(reach).is_none() {
-            return Ok(());
-        }
-        let (kind, _reading) = (channel.policy().kind, self.archive.read(channel.name()).await);
-        while let Some(lack) = channel.lacks(reach) {
-            self.check_room_for(channel)?;
-            let now = self.now();
-            let (bounds, below) = (lack.bounds, Some(lack.below));
-            let window = Window { bounds, below, ..window(channel.policy(), now) };
-            let loaded = self.archive.database.load(channel.name().clone(), window);
-            let (older, bottom) = match loaded.await.map_err(|error| unread(&error))? {
-                None => (Vec::new(), Bottom::Nothing),
-                Some(loaded) => {
-                    tell_of_hole(channel.name(), loaded.hole);
-                    let bottom = bottom(&loaded);
-                    (loaded.kept, bottom)
-                }
-            };
-            let older = older.into_iter();
-            let older = older.map(|stored| publication(stored, kind, now)).collect();
-            channel.deepen(lack.below, older, bottom);
-        }
-        Ok(())
-    }
-
-    /// Whether more of what is old may come into memory: of one channel as much as it keeps, of several
-    /// [`READ_AT_ONCE`] together.
-    fn check_room_for(&self, channel: &Channel) -> Result<(), Failure> {
-        let read = self.hub.bytes_read();
-        if read > READ_AT_ONCE && read > channel.bytes_read() {
-            let why = "what is old is read of too many channels now: a minute later there is room";
-            return Err(Failure::new(Problem::Unavailable, why));
-        }
-        Ok(())
     }
 
     /// Forgets all that was said on a channel. Its order goes on.
