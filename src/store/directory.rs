@@ -25,6 +25,7 @@ pub(super) const LOCK: &str = "lock";
 /// | `signing-key` | 64 hexadecimal digits and a newline, mode 0600: a secret | once, on the first start |
 /// | `ended-tokens` | a JSON record a line, see [`EndedLog`] | at each ending of tokens |
 /// | `pushgate.db` | the database, a file of SQLite; see [`Sqlite`](super::Sqlite) | at each change of the topics |
+/// | `pushgate.db-reached` | how far each durable channel has come, 8 bytes each, the lowest first | after each commit |
 /// | `journal` | a JSON record a line, see [`Journal`] | as clients come and go, where that is of use |
 /// | `clock` | milliseconds since the epoch, and a newline | at each [`write_time`](Self::write_time) |
 /// | `lock` | the id of the process that uses it; see [`Lock`] | at each start |

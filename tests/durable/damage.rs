@@ -96,6 +96,91 @@ async fn a_log_that_is_damaged_in_the_middle_is_told_and_is_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_lacks_its_end_or_all_of_it_is_told_and_is_a_gap() {
+    let half = |log: &mut Vec<u8>| log.truncate(log.len() / 2);
+    let zeros = |log: &mut Vec<u8>| {
+        let half = log.len() / 2;
+        log[half..].fill(0);
+    };
+    let nothing = |log: &mut Vec<u8>| log.clear();
+    for spoil in [half as fn(&mut Vec<u8>), zeros, nothing] {
+        let mut node = TestNode::with_config(DURABLE).await;
+        let alice = node.login().await;
+        say(&node, &alice, 10).await;
+        // What came until now is in the file.
+        node.restart().await;
+        reads(&node).await;
+        let said = say(&node, &alice, 60).await;
+        node.signal("KILL").await;
+        node.exit().await;
+        let log = node.data_dir().join("pushgate.db-wal");
+        let mut bytes = std::fs::read(&log).unwrap();
+        spoil(&mut bytes);
+        std::fs::write(&log, &bytes).unwrap();
+        node.start_again().await;
+        reads(&node).await;
+
+        let output = node.output();
+        let line = output.lines().find(|line| line.contains("in the database no more"));
+        let kept = all(&node, &alice, "since", "0").await;
+        let count = format!("lost={}", 70 - kept.len());
+        assert!(line.expect("it is logged").contains(&count), "{count}: {output}");
+        let last = super::id_of(&said[59]);
+        let page = node.history(&alice, &format!("since={last}")).await;
+        assert_eq!(page["gap"]["next"], super::id_of(&kept[0]));
+        // No id is given a second time.
+        for post in say(&node, &alice, 60).await {
+            assert!(said.iter().all(|said| super::id_of(said) != super::id_of(&post)));
+        }
+        // It was lost once.
+        let whole = all(&node, &alice, "since", "0").await;
+        node.restart().await;
+        reads(&node).await;
+        assert_eq!(all(&node, &alice, "since", "0").await, whole);
+        node.signal("KILL").await;
+        node.exit().await;
+        node.start_again().await;
+        reads(&node).await;
+        assert_eq!(all(&node, &alice, "since", "0").await, whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_yesterday_in_place_of_todays_is_told_and_is_a_gap() {
+    let mut node = TestNode::with_config(DURABLE).await;
+    let alice = node.login().await;
+    let said = say(&node, &alice, 10).await;
+    node.signal("TERM").await;
+    node.exit().await;
+    let file = node.data_dir().join("pushgate.db");
+    let yesterday = file.with_extension("yesterday");
+    std::fs::copy(&file, &yesterday).unwrap();
+    node.start_again().await;
+    reads(&node).await;
+    let more = say(&node, &alice, 10).await;
+    node.signal("TERM").await;
+    node.exit().await;
+    std::fs::rename(&yesterday, &file).unwrap();
+    node.start_again().await;
+    reads(&node).await;
+    assert!(node.output().contains("in the database no more"), "{}", node.output());
+    let kept = all(&node, &alice, "since", "0").await;
+    assert_eq!(kept.len(), said.len());
+    let page = node.history(&alice, &format!("since={}", super::id_of(&more[9]))).await;
+    assert_eq!(page["gap"]["next"], super::id_of(&kept[0]));
+
+    // The same without any.
+    node.signal("TERM").await;
+    node.exit().await;
+    std::fs::remove_file(&file).unwrap();
+    node.start_again().await;
+    reads(&node).await;
+    assert!(node.output().contains("durable channels are gone"), "{}", node.output());
+    let next = node.post(&alice, "next").await;
+    assert!(kept.iter().all(|kept| super::id_of(kept) != super::id_of(&next)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
     for waste in [0x00, 0xff, 0x5a] {
         let mut node = TestNode::with_config(&two()).await;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -134,11 +134,16 @@ pub(super) fn begin_anew_where_damaged(path: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     begin_anew(path)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let copy = beside(path, &format!("-wal.damaged-{now}"));
+    let copy = kept_log(path);
     fs::rename(&kept, &copy).map_err(told())?;
     tracing::error!(copy = %copy.display(), "all durable channels begin anew; the log is kept as it was");
     Ok(())
+}
+
+/// Where a log is kept that was damaged.
+pub(super) fn kept_log(path: &Path) -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    beside(path, &format!("-wal.damaged-{now}"))
 }
 
 fn renew(connection: &mut Connection) -> rusqlite::Result<()> {

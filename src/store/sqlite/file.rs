@@ -16,6 +16,7 @@ use super::super::database::DatabaseError;
 use super::super::teller::Teller;
 use super::messages::Rows;
 use super::open::{Identity, identity, open};
+use super::reached::Reached;
 use super::{messages, page, topics};
 use crate::channel::{ChannelName, Topics};
 
@@ -38,6 +39,8 @@ pub(super) struct File {
     pub(super) opened: Option<Identity>,
     /// Whether the last that was tried succeeded.
     pub(super) is_reached: Arc<AtomicBool>,
+    /// How far the channels have come, which is told.
+    pub(super) reached: Reached,
     pub(super) teller: Arc<Teller>,
     /// When something was written last, or tried to be.
     pub(super) tried: Instant,
@@ -173,12 +176,13 @@ impl File {
     fn commit(&mut self, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let (transaction, written) = match write_all(&transaction, writes) {
+        let mut reached = Vec::new();
+        let (transaction, written) = match write_all(&transaction, writes, &mut reached) {
             Ok(written) => (transaction, written),
             Err(error) if is_refusal(&error) => {
                 drop(transaction);
                 let mut transaction = self.connection.transaction_with_behavior(behavior)?;
-                let written = write_each(&mut transaction, writes)?;
+                let written = write_each(&mut transaction, writes, &mut reached)?;
                 (transaction, written)
             }
             Err(error) => return Err(error),
@@ -199,6 +203,9 @@ impl File {
         self.took = (self.took * (COMMITS - 1) + begun.elapsed()) / COMMITS;
         self.teller.pace(self.took);
         self.doubts.clear();
+        for (id, last) in reached {
+            self.reached.note(id, last);
+        }
         Ok(written)
     }
 
@@ -351,11 +358,12 @@ impl fmt::Display for Failed {
 fn write_each(
     transaction: &mut Transaction<'_>,
     writes: &mut [Asked],
+    reached: &mut Vec<(u64, u64)>,
 ) -> rusqlite::Result<Vec<Written>> {
     let mut written = Vec::new();
     for asked in writes.chunks_mut(1) {
         let savepoint = transaction.savepoint()?;
-        written.extend(match write_all(&savepoint, asked) {
+        written.extend(match write_all(&savepoint, asked, reached) {
             Ok(done) => {
                 savepoint.commit()?;
                 done
@@ -367,11 +375,17 @@ fn write_each(
     Ok(written)
 }
 
-fn write_all(connection: &Connection, writes: &mut [Asked]) -> rusqlite::Result<Vec<Written>> {
+/// Does `writes`; `reached` gets the ids and newest offsets of the channels of which something came.
+fn write_all(
+    connection: &Connection,
+    writes: &mut [Asked],
+    reached: &mut Vec<(u64, u64)>,
+) -> rusqlite::Result<Vec<Written>> {
     let mut rows = Rows::default();
     let written = writes.iter_mut().map(|asked| write(connection, &mut rows, asked));
     let written = written.collect::<rusqlite::Result<_>>()?;
     rows.settle(connection)?;
+    reached.append(&mut rows.settled);
     Ok(written)
 }
 

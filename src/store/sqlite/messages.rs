@@ -14,7 +14,11 @@ const TRIMMED: usize = 500;
 
 /// The channels that a commit writes to, whose rows are written once.
 #[derive(Debug, Default)]
-pub(super) struct Rows(HashMap<String, ChannelRow>);
+pub(super) struct Rows {
+    open: HashMap<String, ChannelRow>,
+    /// Ids and newest offsets of those that were written.
+    pub(super) settled: Vec<(u64, u64)>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct ChannelRow {
@@ -28,7 +32,7 @@ impl Rows {
     /// The row of a channel, read or made where this commit has not had it yet.
     fn of(&mut self, connection: &Connection, entry: &Entry<'_>) -> rusqlite::Result<ChannelRow> {
         let name = entry.channel.as_str();
-        if let Some(row) = self.0.get(name) {
+        if let Some(row) = self.open.get(name) {
             return Ok(*row);
         }
         let find = "SELECT id, epoch, last FROM pushgate_channels WHERE name = ?1";
@@ -55,8 +59,9 @@ impl Rows {
     /// Writes the rows. Before anything else than publications is written, and before the commit.
     pub(super) fn settle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let grow = "UPDATE pushgate_channels SET last = ?2, bytes = bytes + ?3 WHERE id = ?1";
-        for (_, ChannelRow { id, last, more }) in self.0.drain() {
+        for (_, ChannelRow { id, last, more }) in self.open.drain() {
             connection.prepare_cached(grow)?.execute(params![id, whole(last.offset), more])?;
+            self.settled.extend(u64::try_from(id).map(|id| (id, last.offset)));
         }
         Ok(())
     }
@@ -89,7 +94,7 @@ pub(super) fn append(
         retry.map(|retry| retry.ip.as_str()),
     ])?;
     row.more += length(&message);
-    rows.0.insert(name, row);
+    rows.open.insert(name, row);
     Ok(row.last)
 }
 
@@ -263,6 +268,23 @@ pub(super) fn begin_anew<'a>(
         renew.execute(params![name, new_epoch().to_string()])?;
     }
     Ok(())
+}
+
+/// How far a channel has come.
+#[derive(Debug)]
+pub(super) struct Reach {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) last: u64,
+}
+
+/// How far all channels have come.
+pub(super) fn reached(connection: &Connection) -> rusqlite::Result<Vec<Reach>> {
+    let mut all = connection.prepare("SELECT id, name, last FROM pushgate_channels")?;
+    all.query_map([], |row| {
+        Ok(Reach { id: number(row, 0)?, name: row.get(1)?, last: number(row, 2)? })
+    })?
+    .collect()
 }
 
 /// The names of all channels.

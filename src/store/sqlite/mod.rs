@@ -6,6 +6,7 @@ mod log;
 mod messages;
 mod open;
 mod page;
+mod reached;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 pub(super) use self::copy::{begin_anew, copy};
 use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
+use self::reached::Reached;
 use super::asked::{self, Asked, Queue};
 use super::database::{Database, DatabaseError, TopicsTold};
 use super::error::StoreError;
@@ -59,9 +61,13 @@ impl Sqlite {
     /// [`StoreError::Io`] if it cannot be made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         files::make_private(path)?;
-        files::share_mode(path, &["-wal", "-shm"])?;
+        files::share_mode(path, &["-wal", "-shm", "-reached"])?;
         copy::begin_anew_where_damaged(path)?;
-        Self::start(open(path), path, identity(path))
+        let opened = open(path).and_then(|mut connection| {
+            let reached = Reached::open(path, &mut connection)?;
+            Ok((connection, reached))
+        });
+        Self::start(opened, path, identity(path))
     }
 
     /// One that ends with the process.
@@ -70,28 +76,30 @@ impl Sqlite {
     /// [`StoreError::Database`] if there is no memory left.
     pub fn in_memory() -> Result<Self, StoreError> {
         let opened = Connection::open_in_memory().map_err(Unfit::from);
-        Self::start(opened.and_then(set_up), Path::new("the database in memory"), None)
+        let opened = opened.and_then(set_up).map(|connection| (connection, Reached::default()));
+        Self::start(opened, Path::new("the database in memory"), None)
     }
 
     fn start(
-        connection: Result<Connection, Unfit>,
+        database: Result<(Connection, Reached), Unfit>,
         path: &Path,
         opened: Option<Identity>,
     ) -> Result<Self, StoreError> {
         let path = path.to_owned();
         let refused =
             |why: Unfit| StoreError::Database { path: path.clone(), why: why.to_string() };
-        let connection = connection.map_err(refused)?;
+        let (connection, reached) = database.map_err(refused)?;
         let (topics, told) = watch::channel(None);
         let is_reached = Arc::new(AtomicBool::new(true));
-        let (reached, teller) = (Arc::clone(&is_reached), Arc::<Teller>::default());
+        let teller = Arc::<Teller>::default();
         let mut file = File {
             connection,
             path: path.clone(),
             seen: None,
             topics,
             opened,
-            is_reached: reached,
+            is_reached: Arc::clone(&is_reached),
+            reached,
             teller: Arc::clone(&teller),
             took: Duration::ZERO,
             tried: Instant::now(),
