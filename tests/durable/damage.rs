@@ -181,6 +181,34 @@ async fn a_file_of_yesterday_in_place_of_todays_is_told_and_is_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_is_none_any_more_is_told_and_breaks_no_answer() {
+    for waste in [b'\0', b'"', b'\n', 0xff] {
+        let mut node = TestNode::with_config(&two()).await;
+        let alice = node.login().await;
+        let said = say(&node, &alice, 60).await;
+        let other = node.post_to("other", &alice, "other").await;
+        let path = rest(&mut node).await;
+        let mut file = std::fs::read(&path).unwrap();
+        let id = format!("\"id\":\"{}\"", super::id_of(&said[19]));
+        let place = find(&file, id.as_bytes()).unwrap();
+        file[place + 2] = waste;
+        std::fs::write(&path, &file).unwrap();
+        node.start_again().await;
+        reads(&node).await;
+        let url = format!("/history?limit=1000&since={}", super::id_of(&said[9]));
+        let page = Request::get(&url).bearer(&alice.token).send(&node).await;
+        assert_eq!(page.status, 503, "{waste}");
+        let others = Request::get("/history/other").bearer(&alice.token).send(&node).await.ok();
+        assert_eq!(others["messages"][0], other);
+        // What lies behind it is served.
+        let behind = node.history(&alice, &format!("since={}", super::id_of(&said[19]))).await;
+        assert_eq!(behind["messages"].as_array().unwrap()[..], said[20..]);
+        let output = node.output();
+        assert!(output.contains("its file is damaged"), "{output}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_page_in_the_middle_is_told_and_nothing_is_passed_over() {
     for waste in [0x00, 0xff, 0x5a] {
         let mut node = TestNode::with_config(&two()).await;

@@ -452,7 +452,8 @@ fn told(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it cannot be written",
         Some(ErrorCode::DiskFull) => "the disk is full",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "its file is damaged",
+        // Without a code SQLite read it, and what it says cannot be.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => "its file is damaged",
         Some(ErrorCode::SystemIoFailure) => "its disk fails",
         _ => "it fails",
     };

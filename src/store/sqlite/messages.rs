@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::database::{Append, Entry, Erasure, Keys, Loaded, Retried, Window, new_epoch};
@@ -140,7 +141,7 @@ pub(super) fn load(
     let mut statement = connection.prepare_cached(newest)?;
     let (below, count) = window.rows();
     let wanted = params![id, below, count, forgotten];
-    let newest = statement.query_map(wanted, |row| stored(row, last.epoch))?;
+    let newest = statement.query_map(wanted, |row| served(row, last.epoch))?;
     Loaded::of(last, window, newest).map(Some)
 }
 
@@ -293,7 +294,17 @@ pub(super) fn channels(connection: &Connection) -> rusqlite::Result<Vec<String>>
     connection.prepare_cached(all)?.query_map([], |row| row.get(0))?.collect()
 }
 
-pub(super) fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
+/// A message that somebody is to get: so it has to be one. Changed on the disk it may be none, and would
+/// make what it is served in unreadable.
+pub(super) fn served(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
+    let stored = stored(row, epoch)?;
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&stored.plain) {
+        Ok(_) => Ok(stored),
+        Err(error) => Err(rusqlite::Error::FromSqlConversionFailure(3, Type::Text, error.into())),
+    }
+}
+
+fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
     let key: Option<String> = row.get(4)?;
     let retry = match key {
         None => None,
@@ -313,8 +324,7 @@ pub(super) fn stored(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Stored> {
 
 pub(super) fn position(row: &Row<'_>, epoch: usize, offset: usize) -> rusqlite::Result<Position> {
     let text: String = row.get(epoch)?;
-    let wrong =
-        || rusqlite::Error::InvalidColumnType(epoch, text.clone(), rusqlite::types::Type::Text);
+    let wrong = || rusqlite::Error::InvalidColumnType(epoch, text.clone(), Type::Text);
     Ok(Position { epoch: Epoch::parse(&text).ok_or_else(wrong)?, offset: number(row, offset)? })
 }
 

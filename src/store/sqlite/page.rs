@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::section::{BYTES, Found, PASSED, Section};
-use super::messages::{number, position, stored, whole};
+use super::messages::{number, position, served, whole};
 use crate::channel::{ChannelName, Extent, Position};
 
 /// What `section` has of a channel, where what is newer than `sure` may not be true.
@@ -37,7 +37,7 @@ pub(super) fn page(
     let mut rows = statement.query(params![id, above, below, section.count()])?;
     let (mut page, mut length) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let stored = stored(row, last.epoch)?;
+        let stored = served(row, last.epoch)?;
         length += stored.plain.len();
         if !page.is_empty() && length > usize::try_from(BYTES).unwrap_or(usize::MAX) {
             break;
