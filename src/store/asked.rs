@@ -1,5 +1,6 @@
 //! What is asked of a database, on its way there and back.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::vec;
@@ -18,6 +19,8 @@ use crate::channel::{ChannelName, Position, Topics};
 const QUEUE: usize = 1024;
 /// How much of it shares a commit at the most.
 const BATCH: usize = 256;
+/// How much may wait to be read, beside the queue. What comes on top fails.
+const READS: usize = 1024;
 
 /// Something that is asked of a database, and who waits for it.
 pub(super) enum Asked {
@@ -125,6 +128,43 @@ impl Asked {
             Self::Page(_, _, waits) => drop(waits.send(Err(error))),
             Self::Channels(waits) => drop(waits.send(Err(error))),
         }
+    }
+}
+
+/// What waits to be read: what waits to be written goes first, and one of these comes behind it, so that
+/// who posts waits for one reader, however many there are. Bound: [`READS`].
+#[derive(Default)]
+pub(super) struct Reads(VecDeque<Asked>);
+
+impl Reads {
+    /// Keeps what reads of `batch`, and gives back what writes.
+    pub(super) fn take(&mut self, batch: Vec<Asked>) -> Vec<Asked> {
+        let (writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        for asked in reads {
+            if self.0.len() < READS {
+                self.0.push_back(asked);
+            } else {
+                let why = format!("{READS} wait to be read");
+                asked.failed(&DatabaseError::Unavailable(why));
+            }
+        }
+        writes
+    }
+
+    /// What is to be read next, in their order.
+    pub(super) fn next(&mut self) -> Option<Asked> {
+        self.0.pop_front()
+    }
+
+    /// Tells all of them why they are not read.
+    pub(super) fn fail(&mut self, error: &DatabaseError) {
+        for asked in self.0.drain(..) {
+            asked.failed(error);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
