@@ -231,3 +231,34 @@ pub(super) fn tell(topics: Topics, told: &watch::Sender<Option<Arc<Topics>>>) {
         is_new
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read() -> (Asked, oneshot::Receiver<Result<Vec<String>, DatabaseError>>) {
+        let (waits, told) = oneshot::channel();
+        (Asked::Channels(waits), told)
+    }
+
+    #[test]
+    fn what_is_to_be_read_waits_in_its_order_up_to_its_bound() {
+        let mut reads = Reads::default();
+        let (asked, mut told): (Vec<_>, Vec<_>) = (0..=READS).map(|_| read()).unzip();
+        let write = Asked::BeginAnew(Vec::new(), oneshot::channel().0);
+        let writes = reads.take(asked.into_iter().chain([write]).collect());
+        assert!(matches!(writes[..], [Asked::BeginAnew(..)]));
+        let refused = told.pop().unwrap().try_recv().unwrap();
+        let why = format!("{READS} wait to be read");
+        assert_eq!(refused, Err(DatabaseError::Unavailable(why)));
+        reads.next().unwrap().failed(&DatabaseError::Refused);
+        assert_eq!(told[0].try_recv().unwrap(), Err(DatabaseError::Refused));
+        assert!(told[1].try_recv().is_err(), "it waits");
+        let gone = DatabaseError::Unavailable("gone".to_owned());
+        reads.fail(&gone);
+        for told in &mut told[1..] {
+            assert_eq!(told.try_recv().unwrap(), Err(gone.clone()));
+        }
+        assert!(reads.is_empty());
+    }
+}

@@ -19,7 +19,7 @@ use super::{DURABLE, all, post_keyed, reads};
 /// What a network far away takes for one way.
 const FAR: Duration = Duration::from_millis(10);
 /// How many read what is not in memory.
-const READERS: usize = 40;
+const READERS: usize = 24;
 /// How long a lost connection may be in the way: a guard, no measure.
 const LONG: Duration = Duration::from_mins(1);
 
@@ -139,7 +139,7 @@ async fn who_posts_does_not_wait_for_all_who_read_from_a_server_far_away() {
     let old = old.await;
     drop(near);
 
-    let proxy = Proxy::start(postgres.port(), FAR).await;
+    let proxy = Proxy::start(postgres.port(), FAR / 2).await;
     let node = node_by(&postgres, &proxy, &config).await;
     let alice = node.login().await;
     node.post(&alice, "in use").await;
