@@ -1,5 +1,6 @@
 //! What is asked of a database, on its way there and back.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::vec;
@@ -18,6 +19,8 @@ use crate::channel::{ChannelName, Position, Topics};
 const QUEUE: usize = 1024;
 /// How much of it shares a commit at the most.
 const BATCH: usize = 256;
+/// How much may wait to be read, beside the queue. What comes on top fails.
+const READS: usize = 1024;
 
 /// Something that is asked of a database, and who waits for it.
 pub(super) enum Asked {
@@ -128,6 +131,43 @@ impl Asked {
     }
 }
 
+/// What waits to be read: what waits to be written goes first, and one of these comes behind it, so that
+/// who posts waits for one reader, however many there are. Bound: [`READS`].
+#[derive(Default)]
+pub(super) struct Reads(VecDeque<Asked>);
+
+impl Reads {
+    /// Keeps what reads of `batch`, and gives back what writes.
+    pub(super) fn take(&mut self, batch: Vec<Asked>) -> Vec<Asked> {
+        let (writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
+        for asked in reads {
+            if self.0.len() < READS {
+                self.0.push_back(asked);
+            } else {
+                let why = format!("{READS} wait to be read");
+                asked.failed(&DatabaseError::Unavailable(why));
+            }
+        }
+        writes
+    }
+
+    /// What is to be read next, in their order.
+    pub(super) fn next(&mut self) -> Option<Asked> {
+        self.0.pop_front()
+    }
+
+    /// Tells all of them why they are not read.
+    pub(super) fn fail(&mut self, error: &DatabaseError) {
+        for asked in self.0.drain(..) {
+            asked.failed(error);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What became of a batch, to be told in its order.
 pub(super) struct Answers {
     asked: vec::IntoIter<Asked>,
@@ -190,4 +230,35 @@ pub(super) fn tell(topics: Topics, told: &watch::Sender<Option<Arc<Topics>>>) {
         }
         is_new
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read() -> (Asked, oneshot::Receiver<Result<Vec<String>, DatabaseError>>) {
+        let (waits, told) = oneshot::channel();
+        (Asked::Channels(waits), told)
+    }
+
+    #[test]
+    fn what_is_to_be_read_waits_in_its_order_up_to_its_bound() {
+        let mut reads = Reads::default();
+        let (asked, mut told): (Vec<_>, Vec<_>) = (0..=READS).map(|_| read()).unzip();
+        let write = Asked::BeginAnew(Vec::new(), oneshot::channel().0);
+        let writes = reads.take(asked.into_iter().chain([write]).collect());
+        assert!(matches!(writes[..], [Asked::BeginAnew(..)]));
+        let refused = told.pop().unwrap().try_recv().unwrap();
+        let why = format!("{READS} wait to be read");
+        assert_eq!(refused, Err(DatabaseError::Unavailable(why)));
+        reads.next().unwrap().failed(&DatabaseError::Refused);
+        assert_eq!(told[0].try_recv().unwrap(), Err(DatabaseError::Refused));
+        assert!(told[1].try_recv().is_err(), "it waits");
+        let gone = DatabaseError::Unavailable("gone".to_owned());
+        reads.fail(&gone);
+        for told in &mut told[1..] {
+            assert_eq!(told.try_recv().unwrap(), Err(gone.clone()));
+        }
+        assert!(reads.is_empty());
+    }
 }

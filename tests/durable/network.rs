@@ -1,5 +1,7 @@
 //! A database behind a network that is slow, or loses a connection without telling anybody.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +18,8 @@ use super::{DURABLE, all, post_keyed, reads};
 
 /// What a network far away takes for one way.
 const FAR: Duration = Duration::from_millis(10);
+/// How many read what is not in memory.
+const READERS: usize = 24;
 /// How long a lost connection may be in the way: a guard, no measure.
 const LONG: Duration = Duration::from_mins(1);
 
@@ -118,6 +122,46 @@ async fn a_server_that_knows_fewer_settings_is_good_enough() {
     let again = async || post_keyed(&node, &alice, "after", "k").await;
     let after = until("the database", again, |answer| answer.status == 200).await.ok();
     assert_eq!(all(&node, &alice, "since", "0").await, [first, after]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_posts_does_not_wait_for_all_who_read_from_a_server_far_away() {
+    let postgres = Postgres::start().await;
+    let config = format!("{DURABLE}[channels.\"*\"]\nkind = \"message\"\ndurable = true\n");
+    let near = Setup::default().config(&config).env("DATABASE_URL", &postgres.url()).start().await;
+    reads(&near).await;
+    let alice = near.login().await;
+    let old = futures_util::future::join_all((0..READERS).map(async |number| {
+        let channel = format!("old{number}");
+        let said = near.post_to(&channel, &alice, "kept").await;
+        (channel, said)
+    }));
+    let old = old.await;
+    drop(near);
+
+    let proxy = Proxy::start(postgres.port(), FAR / 2).await;
+    let node = node_by(&postgres, &proxy, &config).await;
+    let alice = node.login().await;
+    node.post(&alice, "in use").await;
+    let (answered, mut readers) = (Arc::<AtomicUsize>::default(), Vec::new());
+    for (channel, said) in old {
+        let target = format!("{}?since=0", super::common::node::address("history", &channel));
+        let mut reader = Request::get(&target).bearer(&alice.token).begin(&node).await;
+        let answered = Arc::clone(&answered);
+        readers.push(tokio::spawn(async move {
+            let page = reader.response().await.ok();
+            answered.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(page["messages"], serde_json::json!([said]));
+        }));
+    }
+    // By now the others wait for the database.
+    until("a reader", async || answered.load(Ordering::SeqCst), |count| *count > 0).await;
+    node.post(&alice, "meanwhile").await;
+    let answered = answered.load(Ordering::SeqCst);
+    assert!(answered < READERS / 2, "{answered} of {READERS} readers went first");
+    for reader in readers {
+        reader.await.unwrap();
+    }
 }
 
 /// Posts all of them at once, each to its channel; the message, or nothing where a rule says no.

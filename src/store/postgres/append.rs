@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::{join, join_all};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
 use super::super::database::{Append, Entry};
 use super::is_refusal;
-use super::messages::{position, whole};
+use super::messages::{Value, position, whole};
 use crate::channel::{Position, Retry};
 
-/// What a statement is given.
-type Value<'a> = (&'a (dyn ToSql + Sync), Type);
 /// A publication that waits for its place.
 pub(super) type Post<'a> = &'a mut (dyn Append + 'static);
 

@@ -1,9 +1,13 @@
 //! Durable channels in PostgreSQL.
 
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Transaction};
 
 use super::super::database::{Erasure, Keys, Loaded, Retried, Window, new_epoch};
 use crate::channel::{ChannelName, Epoch, Position, Retry, Stored};
+
+/// What a statement is given that is not prepared: one round trip, and not two.
+pub(super) type Value<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// How many keys are read at a time.
 const KEYS: i64 = 1000;
@@ -36,7 +40,7 @@ pub(super) async fn load(
     window: &Window,
 ) -> Result<Option<Loaded>, Error> {
     let find = "SELECT id, epoch, last, forgotten FROM pushgate_channels WHERE name = $1";
-    let Some(row) = client.query_opt(find, &[&channel.as_str()]).await? else {
+    let Some(row) = client.query_typed_opt(find, &[(&channel.as_str(), Type::TEXT)]).await? else {
         return Ok(None);
     };
     let (id, last) = (row.try_get::<_, i64>(0)?, position(&row, 1, 2)?);
@@ -46,7 +50,9 @@ pub(super) async fn load(
                   FROM pushgate_messages WHERE channel = $1 AND number < $2 AND number > $4 \
                   ORDER BY number DESC LIMIT $3";
     let (below, count) = window.rows();
-    let rows = client.query(newest, &[&id, &below, &count, &forgotten]).await?;
+    let values: [Value<'_>; 4] =
+        [(&id, Type::INT8), (&below, Type::INT8), (&count, Type::INT8), (&forgotten, Type::INT8)];
+    let rows = client.query_typed(newest, &values).await?;
     let newest = rows.iter().map(|row| stored(row, last.epoch));
     Ok(Some(Loaded::of(last, window, newest)?))
 }
@@ -62,8 +68,10 @@ pub(super) async fn retries(
                   FROM pushgate_messages JOIN pushgate_channels ON id = channel \
                   WHERE name = $1 AND accepted > $2 AND number < $3 AND retry_key IS NOT NULL \
                   ORDER BY number DESC LIMIT $4";
-    let (since, below) = (whole(since), whole(below));
-    let rows = client.query(newest, &[&channel.as_str(), &since, &below, &KEYS]).await?;
+    let (name, since, below) = (channel.as_str(), whole(since), whole(below));
+    let values: [Value<'_>; 4] =
+        [(&name, Type::TEXT), (&since, Type::INT8), (&below, Type::INT8), (&KEYS, Type::INT8)];
+    let rows = client.query_typed(newest, &values).await?;
     let mut found = Keys::default();
     for row in &rows {
         let Stored { position, at, sender, retry, .. } = stored(row, position(row, 8, 0)?.epoch)?;
@@ -183,7 +191,7 @@ pub(super) async fn renew(transaction: &Transaction<'_>, names: &[&str]) -> Resu
 
 /// The names of all channels.
 pub(super) async fn channels(client: &Client) -> Result<Vec<String>, Error> {
-    let rows = client.query("SELECT name FROM pushgate_channels ORDER BY name", &[]).await?;
+    let rows = client.query_typed("SELECT name FROM pushgate_channels ORDER BY name", &[]).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 

@@ -8,6 +8,7 @@ mod commit;
 mod messages;
 mod open;
 mod page;
+mod read;
 mod renew;
 mod session;
 mod tls;
@@ -27,8 +28,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::commit::{commit, portions};
 use self::open::{LOOK, Opened, open};
+use self::read::read_for;
 use self::session::{Terms, Wait};
-use super::asked::{self, Asked, Queue, Written};
+use super::asked::{self, Asked, Queue, Reads, Written};
 use super::database::{Database, DatabaseError, TopicsTold};
 use super::error::StoreError;
 use super::tally::Tally;
@@ -54,6 +56,8 @@ struct Speaker {
     config: Config,
     tls: MakeRustlsConnect,
     waiting: mpsc::Receiver<Asked>,
+    /// Of this connection: they fail with it.
+    reads: Reads,
     topics: watch::Sender<Option<Arc<Topics>>>,
     is_reached: Arc<AtomicBool>,
     tally: Arc<Tally>,
@@ -89,6 +93,7 @@ impl Postgres {
             config,
             tls,
             waiting,
+            reads: Reads::default(),
             topics,
             is_reached: Arc::clone(&is_reached),
             tally: Arc::clone(&tally),
@@ -132,6 +137,7 @@ impl Speaker {
                 Over::Lost(why) => why,
             };
             self.is_reached.store(false, Ordering::Relaxed);
+            self.reads.fail(&gone(&why));
             if connected.elapsed() > PAUSES.1 {
                 pause = PAUSES.0;
             }
@@ -186,51 +192,61 @@ impl Speaker {
         }
         self.is_reached.store(true, Ordering::Relaxed);
         tracing::info!("connected to the database");
+        let mut looked = Instant::now();
         loop {
-            let read = tokio::select! {
-                batch = asked::next(&mut self.waiting) => {
-                    let Some(batch) = batch else { return Over::Asked };
-                    self.take(&mut client, &terms, batch).await
-                }
-                change = heard.recv() => match change {
-                    Some(()) => self.read(&client).await,
-                    None => Err("the connection ended".to_owned()),
+            // Each that is ready gets its turn, also where there is always something to do. Nothing is
+            // waited for while reads wait, and what waits in the queue goes before them.
+            let has_time = !self.reads.is_empty() && self.waiting.is_empty();
+            let done = tokio::select! {
+                batch = asked::next(&mut self.waiting) => match batch {
+                    Some(batch) => self.take(&mut client, &terms, batch).await,
+                    None if self.reads.is_empty() => return Over::Asked,
+                    None => self.read_next(&client).await,
                 },
-                () = tokio::time::sleep(look) => self.read(&client).await,
+                () = std::future::ready(()), if has_time => self.read_next(&client).await,
+                change = heard.recv() => {
+                    looked = Instant::now();
+                    match change {
+                        Some(()) => self.read(&client).await,
+                        None => Err("the connection ended".to_owned()),
+                    }
+                }
+                () = tokio::time::sleep_until(looked + look) => {
+                    looked = Instant::now();
+                    self.read(&client).await
+                }
             };
-            if let Err(why) = read {
+            if let Err(why) = done {
                 return Over::Lost(why);
             }
         }
     }
 
-    /// Does all of `batch`: first what reads, then what writes. An error ends the connection, and what is
-    /// left of the batch fails with it.
+    /// Does what writes of `batch`, and the first of what waits to be read. An error ends the connection,
+    /// and what is left fails with it.
     async fn take(
         &mut self,
         client: &mut Client,
         terms: &Terms,
         batch: Vec<Asked>,
     ) -> Result<(), String> {
-        let (writes, reads): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
         let mut alive = Ok(());
-        for asked in reads {
-            match &alive {
-                Ok(()) => alive = read_for(client, asked).await,
-                Err(why) => asked.failed(&gone(why)),
-            }
-        }
-        if writes.is_empty() && client.is_closed() {
-            // A server that is gone is found by the next that speaks to it.
-            return Err("the connection ended".to_owned());
-        }
-        for portion in portions(writes) {
+        for portion in portions(self.reads.take(batch)) {
             match &alive {
                 Ok(()) => alive = self.write(client, terms, portion).await,
                 Err(why) => asked::answer(portion, Err(gone(why)), &self.tally),
             }
         }
-        alive
+        alive?;
+        self.read_next(client).await
+    }
+
+    /// Reads the first of what waits for it.
+    async fn read_next(&mut self, client: &Client) -> Result<(), String> {
+        let Some(asked) = self.reads.next() else { return Ok(()) };
+        read_for(client, asked).await?;
+        // A server that is gone is found by the next that speaks to it.
+        if client.is_closed() { Err("the connection ended".to_owned()) } else { Ok(()) }
     }
 
     /// Does all of `writes` in one commit.
@@ -284,46 +300,11 @@ impl Speaker {
     }
 
     /// Reads the topics.
-    async fn read(&self, client: &Client) -> Result<(), String> {
+    async fn read(&mut self, client: &Client) -> Result<(), String> {
         let topics = Topics::new(in_time(topics::read(client)).await?);
         asked::tell(topics, &self.topics);
         Ok(())
     }
-}
-
-/// An error ends the connection: the server does not answer.
-async fn read_for(client: &Client, asked: Asked) -> Result<(), String> {
-    let start = Instant::now();
-    let failed = |why: String| {
-        tracing::error!(%why, "the database cannot be read");
-        DatabaseError::Unavailable(format!("the database cannot be read: {why}"))
-    };
-    match asked {
-        Asked::Load(channel, window, waits) => {
-            let loaded = in_time(messages::load(client, &channel, &window)).await;
-            drop(waits.send(loaded.map_err(failed)));
-        }
-        Asked::Page(channel, section, waits) => {
-            let page = in_time(page::page(client, &channel, &section)).await;
-            drop(waits.send(page.map_err(failed)));
-        }
-        Asked::Retries(channel, since, waits) => {
-            let retries = in_time(messages::retries(client, &channel, since)).await;
-            drop(waits.send(retries.map_err(failed)));
-        }
-        Asked::Channels(waits) => {
-            drop(waits.send(in_time(messages::channels(client)).await.map_err(failed)));
-        }
-        other @ (Asked::Change(..)
-        | Asked::Append(_)
-        | Asked::Trim(..)
-        | Asked::Forget(..)
-        | Asked::Erase(..)
-        | Asked::BeginAnew(..)) => {
-            other.failed(&DatabaseError::Unavailable("it does not read".to_owned()));
-        }
-    }
-    if start.elapsed() >= PATIENCE { Err(late()) } else { Ok(()) }
 }
 
 fn gone(why: &str) -> DatabaseError {
