@@ -30,7 +30,7 @@ impl Append for Post {
     }
 
     fn render(&mut self, _: Position) -> Bytes {
-        vec![b'x'; POST].into()
+        vec![b'1'; POST].into()
     }
 
     fn done(self: Box<Self>, done: Result<Position, DatabaseError>) {

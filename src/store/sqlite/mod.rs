@@ -11,7 +11,7 @@ mod reached;
 mod tests;
 mod topics;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +27,8 @@ pub(super) use self::copy::{begin_anew, copy};
 use self::file::File;
 use self::open::{Identity, Unfit, identity, open, set_up};
 use self::reached::Reached;
-use super::asked::{self, Asked, Queue};
-use super::database::{Database, DatabaseError, TopicsTold};
+use super::asked::{self, Asked, Queue, Reads};
+use super::database::{Database, TopicsTold};
 use super::error::StoreError;
 use super::files;
 use super::tally::Tally;
@@ -36,9 +36,6 @@ use super::teller::Teller;
 
 /// How often it is looked whether another program changed the file: a read of a few bytes.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// How many may wait to be read, beside the queue. What comes on top fails.
-const READS: usize = 1024;
 
 /// The database as a file of SQLite. One thread speaks to it, which may wait.
 #[derive(Debug)]
@@ -166,15 +163,13 @@ impl Drop for Thread {
 /// What waits to be written shares a commit; of what is to be read one comes behind each, so that who
 /// posts waits for one reader, however many there are.
 fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
-    let (mut reads, mut looked) = (VecDeque::new(), Instant::now());
+    let (mut reads, mut looked) = (Reads::default(), Instant::now());
     loop {
         let patience = if reads.is_empty() { LOOK } else { Duration::ZERO };
         let next = async { tokio::time::timeout(patience, asked::next(&mut waiting)).await };
         match runtime.block_on(next) {
             Ok(Some(batch)) => {
-                let (writes, more): (Vec<_>, Vec<_>) = batch.into_iter().partition(Asked::writes);
-                reads.extend(more);
-                file.write(writes);
+                file.write(reads.take(batch));
                 if waiting.is_empty() || !reads.is_empty() {
                     file.teller.ring();
                 }
@@ -182,11 +177,8 @@ fn keep(mut file: File, mut waiting: mpsc::Receiver<Asked>, runtime: &Runtime) {
             Ok(None) if reads.is_empty() => return file.teller.tell_all(),
             Ok(None) | Err(_) => {}
         }
-        if let Some(asked) = reads.pop_front() {
+        if let Some(asked) = reads.next() {
             file.read_for(asked);
-        }
-        for asked in reads.drain(READS.min(reads.len())..) {
-            asked.failed(&DatabaseError::Unavailable(format!("{READS} wait to be read")));
         }
         // Also where there is always something to do.
         if looked.elapsed() >= LOOK {

@@ -135,7 +135,7 @@ mod tests {
         for (length, number) in lengths.iter().zip(1_u64..) {
             if !lost.contains(&number) {
                 let accepted = NOW - 1000 * (lengths.len() as u64 - number);
-                let row = params![number as i64, accepted as i64, "m".repeat(*length)];
+                let row = params![number as i64, accepted as i64, "1".repeat(*length)];
                 connection.prepare_cached(insert).unwrap().execute(row).unwrap();
             }
         }

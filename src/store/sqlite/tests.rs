@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::super::database::DatabaseError;
 use super::*;
 
 use crate::channel::{Bounds, ChannelName, Epoch, Position};
@@ -26,7 +27,7 @@ impl Append for Post {
     }
 
     fn render(&mut self, position: Position) -> Bytes {
-        format!("post {position} {}", "x".repeat(200)).into()
+        format!("\"{position} {}\"", "x".repeat(200)).into()
     }
 
     fn done(self: Box<Self>, done: Result<Position, DatabaseError>) {
@@ -77,7 +78,7 @@ async fn a_damaged_page_that_cannot_be_forgotten_takes_no_post_along() {
     let merged = "PRAGMA wal_checkpoint(TRUNCATE)";
     Connection::open(&path).unwrap().query_row(merged, [], |_| Ok(())).unwrap();
     let mut file = std::fs::read(&path).unwrap();
-    let oldest = format!("post {} ", Position { epoch: Epoch::from_random(1), offset: 20 });
+    let oldest = format!("\"{} ", Position { epoch: Epoch::from_random(1), offset: 20 });
     let has_it = |page: &&mut [u8]| {
         page[0] == LEAF && page.windows(oldest.len()).any(|part| part == oldest.as_bytes())
     };
