@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::common::http::Request;
+use super::common::http::{Request, Response};
 use super::common::node::{Login, Setup, TestNode};
 use super::common::{id_of, offset_of, until, value_of};
 use super::crash::Crowd;
@@ -127,41 +128,91 @@ async fn a_server_that_knows_fewer_settings_is_good_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_posts_does_not_wait_for_all_who_read_from_a_server_far_away() {
     let postgres = Postgres::start().await;
-    let config = format!("{DURABLE}[channels.\"*\"]\nkind = \"message\"\ndurable = true\n");
-    let near = Setup::default().config(&config).env("DATABASE_URL", &postgres.url()).start().await;
-    reads(&near).await;
-    let alice = near.login().await;
-    let old = futures_util::future::join_all((0..READERS).map(async |number| {
-        let channel = format!("old{number}");
-        let said = near.post_to(&channel, &alice, "kept").await;
-        (channel, said)
-    }));
-    let old = old.await;
-    drop(near);
-
+    let old = say_in_each(&postgres).await;
     let proxy = Proxy::start(postgres.port(), FAR / 2).await;
-    let node = node_by(&postgres, &proxy, &config).await;
+    let node = node_by(&postgres, &proxy, &each_durable()).await;
     let alice = node.login().await;
     node.post(&alice, "in use").await;
-    let (answered, mut readers) = (Arc::<AtomicUsize>::default(), Vec::new());
-    for (channel, said) in old {
-        let target = format!("{}?since=0", super::common::node::address("history", &channel));
-        let mut reader = Request::get(&target).bearer(&alice.token).begin(&node).await;
-        let answered = Arc::clone(&answered);
-        readers.push(tokio::spawn(async move {
-            let page = reader.response().await.ok();
-            answered.fetch_add(1, Ordering::SeqCst);
-            assert_eq!(page["messages"], serde_json::json!([said]));
-        }));
-    }
-    // By now the others wait for the database.
-    until("a reader", async || answered.load(Ordering::SeqCst), |count| *count > 0).await;
+    let (answered, readers) = read_each(&node, &alice, &old).await;
     node.post(&alice, "meanwhile").await;
     let answered = answered.load(Ordering::SeqCst);
     assert!(answered < READERS / 2, "{answered} of {READERS} readers went first");
-    for reader in readers {
-        reader.await.unwrap();
+    for ((_, said), reader) in old.iter().zip(readers) {
+        assert_eq!(reader.await.unwrap().ok()["messages"], serde_json::json!([said]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_to_read_is_told_that_the_server_is_gone() {
+    let mut postgres = Postgres::start().await;
+    let old = say_in_each(&postgres).await;
+    let proxy = Proxy::start(postgres.port(), FAR / 2).await;
+    let node = node_by(&postgres, &proxy, &each_durable()).await;
+    let alice = node.login().await;
+    let (_, readers) = read_each(&node, &alice, &old).await;
+    // Nobody waits until it is there again.
+    postgres.stop().await;
+    let mut refused = 0;
+    for ((_, said), reader) in old.iter().zip(readers) {
+        let answer = reader.await.unwrap();
+        if answer.status == 200 {
+            assert_eq!(answer.ok()["messages"], serde_json::json!([said]));
+        } else {
+            answer.problem(503, "unavailable");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "all were read before it was gone");
+    postgres.go_on(&[]).await;
+    let (channel, said) = &old[READERS - 1];
+    let again = async || read(channel, &alice).send(&node).await;
+    let page = until("the database", again, |answer| answer.status == 200).await.ok();
+    assert_eq!(page["messages"], serde_json::json!([said]));
+}
+
+/// All channels are durable.
+fn each_durable() -> String {
+    format!("{DURABLE}[channels.\"*\"]\nkind = \"message\"\ndurable = true\n")
+}
+
+/// Says something in so many channels, by a node that then ends; their names, and what was said.
+async fn say_in_each(postgres: &Postgres) -> Vec<(String, Value)> {
+    let setup = Setup::default().config(&each_durable()).env("DATABASE_URL", &postgres.url());
+    let node = setup.start().await;
+    reads(&node).await;
+    let alice = node.login().await;
+    let said = (0..READERS).map(async |number| {
+        let channel = format!("old{number}");
+        let said = node.post_to(&channel, &alice, "kept").await;
+        (channel, said)
+    });
+    futures_util::future::join_all(said).await
+}
+
+fn read(channel: &str, login: &Login) -> Request {
+    let target = format!("{}?since=0", super::common::node::address("history", channel));
+    Request::get(&target).bearer(&login.token)
+}
+
+/// Asks for all of these at once, and waits until one is answered: by then the others wait for the
+/// database. How many are answered, and the answers.
+async fn read_each(
+    node: &TestNode,
+    login: &Login,
+    channels: &[(String, Value)],
+) -> (Arc<AtomicUsize>, Vec<JoinHandle<Response>>) {
+    let (answered, mut readers) = (Arc::<AtomicUsize>::default(), Vec::new());
+    for (channel, _) in channels {
+        let mut connection = read(channel, login).begin(node).await;
+        let answered = Arc::clone(&answered);
+        readers.push(tokio::spawn(async move {
+            let answer = connection.response().await;
+            answered.fetch_add(1, Ordering::SeqCst);
+            answer
+        }));
+    }
+    until("a reader", async || answered.load(Ordering::SeqCst), |count| *count > 0).await;
+    (answered, readers)
 }
 
 /// Posts all of them at once, each to its channel; the message, or nothing where a rule says no.
@@ -195,8 +246,7 @@ async fn what_a_rule_of_a_server_refuses_takes_nothing_else_along() {
     let postgres = Postgres::start().await;
     // So far away that what comes at once shares a commit.
     let proxy = Proxy::start(postgres.port(), FAR).await;
-    let config = format!("{DURABLE}[channels.\"*\"]\nkind = \"message\"\ndurable = true\n");
-    let node = node_by(&postgres, &proxy, &config).await;
+    let node = node_by(&postgres, &proxy, &each_durable()).await;
     let alice = node.login().await;
     let other = postgres.connect().await;
     other
