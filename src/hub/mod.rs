@@ -278,14 +278,11 @@ impl Channel {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::Memory;
-    use crate::worker::Limits;
-
-    fn hub() -> Hub {
+impl Hub {
+    /// One of a node without others, with a worker that nobody is connected to.
+    pub(crate) fn alone() -> Self {
         let second = Duration::from_secs(1);
-        let limits = Limits {
+        let limits = crate::worker::Limits {
             message_bytes: 1,
             outbox_bytes: 1,
             write: second,
@@ -297,12 +294,18 @@ mod tests {
             idle: || {},
             died: || {},
         };
-        Hub::new(Arc::new(Workers::start(1, limits).unwrap()), Box::new(Memory))
+        let workers = Workers::start(1, limits).expect("a thread can be started");
+        Self::new(Arc::new(workers), Box::new(crate::engine::Memory))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_board_that_began_with_what_stands_is_not_told_it_again() {
-        let (hub, policy) = (hub(), Arc::new(Policy { kind: Kind::Board, ..line_policy() }));
+        let (hub, policy) = (Hub::alone(), Arc::new(Policy { kind: Kind::Board, ..line_policy() }));
         let (early, late) = (ChannelName::parse("early"), ChannelName::parse("late"));
         let (early, late) = (early.unwrap(), late.unwrap());
         let (first, second) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));

@@ -7,10 +7,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::channel::{Bounds, DeliveryPolicy, Epoch, Position, Since};
-use crate::engine::Memory;
 use crate::hub::From;
 use crate::store::{Entry, Sqlite};
-use crate::worker::{Limits, Workers};
 
 /// How long a post is, and how many are on a channel: four mebibytes, of which memory has one anyway.
 const POST: usize = 512 << 10;
@@ -48,19 +46,6 @@ struct Node {
 
 impl Node {
     fn new(read_at_once: usize) -> Self {
-        let second = Duration::from_secs(1);
-        let limits = Limits {
-            message_bytes: 1,
-            outbox_bytes: 1,
-            write: second,
-            ping: second,
-            pong: second,
-            controls_a_second: 1,
-            keep_warm: second,
-            queue: 1,
-            idle: || {},
-            died: || {},
-        };
         let policy = Policy {
             kind: Kind::Json,
             anonymous: true,
@@ -72,7 +57,7 @@ impl Node {
         let archive = Archive::new(Arc::new(Sqlite::in_memory().unwrap()));
         Self {
             archive: Archive { read_at_once, ..archive },
-            hub: Hub::new(Arc::new(Workers::start(1, limits).unwrap()), Box::new(Memory)),
+            hub: Hub::alone(),
             clock: TokenClock::start(SystemTime::now(), None),
             policy: Arc::new(policy),
         }
